@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * KVM planes: the privilege levels of a virtual machine, as userspace sees them.
+ *
+ * For a VMM, beside the stock <linux/kvm.h>. Every number here is unused in
+ * mainline, so that a kernel which one day has planes of its own cannot be
+ * mistaken for this one.
+ */
+#ifndef _UAPI_LINUX_KVM_PLANES_H
+#define _UAPI_LINUX_KVM_PLANES_H
+
+#include <linux/kvm.h>
+#include <linux/types.h>
+
+/* Planes are 0 to 3, each with a bit in the masks below. */
+#define KVM_MAX_PLANES		4
+
+/**
+ * KVM_CAP_PLANE - the VM can have planes (system, vm)
+ *
+ * KVM_CHECK_EXTENSION returns the highest plane id, 0 where there are no planes.
+ *
+ * KVM_ENABLE_CAP (vm) chooses which hypercalls of a VM with planes exit to
+ * userspace, with KVM_EXIT_PLANE_EVENT, before KVM looks at them: args[0] is
+ * KVM_PLANE_EXIT_HYPERCALL or 0 for none; args[1] and args[2] are the first and
+ * the last number, both included. The number is bits 15:0 of the control word
+ * when the guest uses the Hyper-V interface, else all of RAX.
+ * EINVAL: unknown bits, flags, or a range that is empty.
+ */
+#define KVM_CAP_PLANE		0x504c0000
+#define KVM_PLANE_EXIT_HYPERCALL	(1ULL << 0)
+
+/**
+ * KVM_CAP_PLANE_SWITCH - planes are switched in the kernel, by a policy (system, vm)
+ *
+ * KVM_CHECK_EXTENSION returns 1 if policies can be loaded into this kernel.
+ *
+ * KVM_ENABLE_CAP (vm) opts the VM in: args[0] is the fd of a BPF link of a
+ * kvm_plane_ops, as BPF_OBJ_GET of its pin gives it; or -1 to opt out. The fd
+ * may be closed afterwards; it does not keep the policy loaded. When a policy is
+ * removed, or ejected because it broke a rule, userspace switches planes again.
+ * EBADF: not an fd of a BPF link. EINVAL: a link of another kind; flags or
+ * other arguments that are not 0. EBUSY: the VM has a policy. ENOENT: opting
+ * out of nothing. EOPNOTSUPP: no policies in this kernel, or for this VM.
+ */
+#define KVM_CAP_PLANE_SWITCH	0x504c0002
+
+/**
+ * KVM_CREATE_PLANE - create a plane (vm ioctl; argument: plane id)
+ *
+ * Returns a plane fd, which takes KVM_CHECK_EXTENSION and KVM_CREATE_VCPU_PLANE.
+ * EINVAL: the id is above KVM_CAP_PLANE. EEXIST: plane 0, or created before.
+ */
+#define KVM_CREATE_PLANE	_IO(KVMIO, 0xf8)
+
+/**
+ * KVM_CREATE_VCPU_PLANE - add a vCPU to a plane (plane ioctl; argument: vCPU fd)
+ *
+ * The argument is the fd of plane 0's vCPU, whose id, CPUID and TSC the new
+ * vCPU has. Returns a vCPU fd for the ioctls that get and set registers; KVM_RUN
+ * is for plane 0's fd. CPUID cannot be changed afterwards. Waits for a KVM_RUN
+ * of the vCPU to end.
+ * EBADF: not an fd. EINVAL: not a vCPU of plane 0 of this VM. EEXIST: the plane
+ * has this vCPU.
+ */
+#define KVM_CREATE_VCPU_PLANE	_IO(KVMIO, 0xf9)
+
+/**
+ * struct kvm_run_planes - the first eight bytes of struct kvm_run
+ * @plane: in/out: the plane to run; on return, the plane that ran last
+ * @suspended_planes: in/out: planes suspended to run a more privileged one
+ * @req_exit_planes: in: planes whose pending interrupts exit to userspace
+ *
+ * Ignored until the VM has a second plane. KVM_RUN fails with EINVAL if @plane
+ * is above KVM_CAP_PLANE and with ENOENT if this vCPU does not have the plane;
+ * neither changes anything.
+ *
+ * An exit that userspace completes by the next KVM_RUN (port and memory-mapped
+ * I/O, MSRs) is completed for the plane that it came from, whichever plane that
+ * KVM_RUN asks for.
+ */
+struct kvm_run_planes {
+	__u8 request_interrupt_window;
+	__u8 immediate_exit;
+	__u8 plane;
+	__u8 padding;
+	__u16 suspended_planes;
+	__u16 req_exit_planes;
+};
+
+/**
+ * KVM_EXIT_PLANE_EVENT - something that may mean "switch planes"
+ *
+ * KVM_PLANE_EVENT_INTERRUPT: plane @target, in req_exit_planes, has a pending
+ * interrupt.
+ *
+ * KVM_PLANE_EVENT_HYPERCALL: the running plane made a hypercall, at CPL 0 in
+ * protected mode, which KVM_CAP_PLANE or the policy sent here. RIP is past the
+ * instruction already; @extra is the address of the instruction. If
+ * the next KVM_RUN asks for the same plane, @flags is the answer: 0, done;
+ * KVM_PLANE_HYPERCALL_PASS, KVM handles it as if it had not exited;
+ * KVM_PLANE_HYPERCALL_UD, raise #UD at the instruction.
+ */
+#define KVM_EXIT_PLANE_EVENT	0x504c
+#define KVM_PLANE_EVENT_INTERRUPT	0
+#define KVM_PLANE_EVENT_HYPERCALL	1
+#define KVM_PLANE_HYPERCALL_PASS	(1U << 0)
+#define KVM_PLANE_HYPERCALL_UD		(1U << 1)
+
+/**
+ * struct kvm_plane_event - what KVM_EXIT_PLANE_EVENT puts into struct kvm_run
+ * @pending_event_planes: planes that have a pending interrupt
+ * @cause: KVM_PLANE_EVENT_*
+ * @target: a plane, depends on @cause
+ * @flags: out: 0; in: an answer, depends on @cause
+ * @extra: depends on @cause
+ */
+struct kvm_plane_event {
+	__u16 pending_event_planes;
+	__u8 cause;
+	__u8 target;
+	__u32 flags;
+	__u64 extra;
+};
+
+static inline struct kvm_run_planes *kvm_run_planes(struct kvm_run *run)
+{
+	return (struct kvm_run_planes *)run;
+}
+
+static inline struct kvm_plane_event *kvm_run_plane_event(struct kvm_run *run)
+{
+	return (struct kvm_plane_event *)run->padding;
+}
+
+#endif /* _UAPI_LINUX_KVM_PLANES_H */
