@@ -1,0 +1,464 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KVM planes on x86: what the planes of a vCPU share, what a switch carries from
+ * one to another, and the hypercalls that ask for one.
+ */
+
+#include <linux/kvm_host.h>
+
+#include <asm/fpu/api.h>
+
+#include "cpuid.h"
+#include "hyperv.h"
+#include "kvm_cache_regs.h"
+#include "mmu.h"
+#include "plane.h"
+#include "smm.h"
+#include "x86.h"
+#include "xen.h"
+
+/* Bits 15:0 of the control word are the call code; TLFS, "Hypercall interface" */
+#define HV_HYPERCALL_CODE_MASK	GENMASK_ULL(15, 0)
+
+/**
+ * kvm_arch_has_planes - whether a VM can have planes
+ * @kvm: the VM; NULL asks for any type of VM
+ *
+ * Not one whose registers KVM cannot read.
+ */
+bool kvm_arch_has_planes(struct kvm *kvm)
+{
+	return !kvm || !kvm->arch.has_protected_state;
+}
+
+/**
+ * kvm_arch_plane_create - a VM gets its first extra plane
+ * @kvm: the VM, its lock held
+ *
+ * AVIC and VMX posted interrupts index their tables by APIC id, of which the
+ * planes of a vCPU have but one.
+ */
+void kvm_arch_plane_create(struct kvm *kvm)
+{
+	kvm_set_apicv_inhibit(kvm, APICV_INHIBIT_REASON_DISABLED);
+}
+
+/**
+ * kvm_arch_plane_ioctl - whether a plane's vCPU fd takes an ioctl
+ * @ioctl: the ioctl; those that get or set the state of one plane
+ */
+bool kvm_arch_plane_ioctl(unsigned int ioctl)
+{
+	switch (ioctl) {
+	case KVM_GET_REGS:
+	case KVM_SET_REGS:
+	case KVM_GET_SREGS:
+	case KVM_SET_SREGS:
+	case KVM_GET_SREGS2:
+	case KVM_SET_SREGS2:
+	case KVM_TRANSLATE:
+	case KVM_GET_MSRS:
+	case KVM_SET_MSRS:
+	case KVM_GET_FPU:
+	case KVM_SET_FPU:
+	case KVM_GET_XSAVE:
+	case KVM_GET_XSAVE2:
+	case KVM_SET_XSAVE:
+	case KVM_GET_XCRS:
+	case KVM_SET_XCRS:
+	case KVM_GET_VCPU_EVENTS:
+	case KVM_SET_VCPU_EVENTS:
+	case KVM_GET_DEBUGREGS:
+	case KVM_SET_DEBUGREGS:
+	case KVM_GET_LAPIC:
+	case KVM_SET_LAPIC:
+	case KVM_GET_NESTED_STATE:
+	case KVM_SET_NESTED_STATE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* The plane tells the time that plane 0 tells, until it writes its own TSC. */
+static void kvm_plane_copy_tsc(struct kvm_vcpu *vcpu)
+{
+	struct kvm_vcpu_arch *from = &vcpu->plane.vcpu0->arch;
+	struct kvm_vcpu_arch *to = &vcpu->arch;
+
+	to->virtual_tsc_khz = from->virtual_tsc_khz;
+	to->virtual_tsc_mult = from->virtual_tsc_mult;
+	to->virtual_tsc_shift = from->virtual_tsc_shift;
+	to->tsc_always_catchup = from->tsc_always_catchup;
+	to->tsc_catchup = from->tsc_catchup;
+	to->this_tsc_nsec = from->this_tsc_nsec;
+	to->this_tsc_write = from->this_tsc_write;
+	to->this_tsc_generation = from->this_tsc_generation;
+
+	to->l1_tsc_scaling_ratio = from->l1_tsc_scaling_ratio;
+	to->tsc_scaling_ratio = from->l1_tsc_scaling_ratio;
+	if (kvm_caps.has_tsc_control)
+		kvm_x86_call(write_tsc_multiplier)(vcpu);
+
+	to->l1_tsc_offset = from->l1_tsc_offset;
+	to->tsc_offset = from->l1_tsc_offset;
+	kvm_x86_call(write_tsc_offset)(vcpu);
+}
+
+/* CPUID is the same in all planes, and refused to change once there is a second one. */
+static int kvm_plane_copy_cpuid(struct kvm_vcpu *vcpu)
+{
+	struct kvm_vcpu *vcpu0 = vcpu->plane.vcpu0;
+	struct kvm_cpuid_entry2 *entries;
+	int nent = vcpu0->arch.cpuid_nent;
+	int r;
+
+	if (!nent)
+		return 0;
+
+	entries = kvmemdup(vcpu0->arch.cpuid_entries, nent * sizeof(*entries), GFP_KERNEL_ACCOUNT);
+	if (!entries)
+		return -ENOMEM;
+
+	r = kvm_set_cpuid(vcpu, entries, nent);
+	if (r)
+		kvfree(entries);
+	return r;
+}
+
+/**
+ * kvm_arch_plane_vcpu_create - make a new vCPU a sibling of plane 0's
+ * @vcpu: the new vCPU, after kvm_arch_vcpu_create(); plane 0's mutex is held
+ *
+ * The FPU is one: both point to one fpstate. It cannot move any more, as only
+ * KVM_SET_CPUID{,2} enlarges it.
+ *
+ * Return: 0 or -errno; then kvm_arch_plane_vcpu_predestroy() comes next.
+ */
+int kvm_arch_plane_vcpu_create(struct kvm_vcpu *vcpu)
+{
+	struct kvm_vcpu *vcpu0 = vcpu->plane.vcpu0;
+	int r;
+
+	fpu_free_guest_fpstate(&vcpu->arch.guest_fpu);
+	vcpu->arch.guest_fpu = vcpu0->arch.guest_fpu;
+	free_page((unsigned long)vcpu->arch.pio_data);
+	vcpu->arch.pio_data = vcpu0->arch.pio_data;
+
+	r = kvm_plane_copy_cpuid(vcpu);
+	if (r)
+		return r;
+
+	vcpu->arch.msr_kvm_poll_control = vcpu0->arch.msr_kvm_poll_control;
+
+	/* A plane runs when userspace or a policy says so, not when an INIT arrives. */
+	vcpu->arch.mp_state = KVM_MP_STATE_RUNNABLE;
+
+	vcpu_load(vcpu);
+	kvm_plane_copy_tsc(vcpu);
+	vcpu_put(vcpu);
+	return 0;
+}
+
+/**
+ * kvm_arch_plane_vcpu_predestroy - let go of what belongs to plane 0
+ * @vcpu: the plane's vCPU, which kvm_vcpu_destroy() will see next
+ */
+void kvm_arch_plane_vcpu_predestroy(struct kvm_vcpu *vcpu)
+{
+	kvm_clear_async_pf_completion_queue(vcpu);
+
+	vcpu_load(vcpu);
+	kvm_mmu_unload(vcpu);
+	vcpu_put(vcpu);
+
+	vcpu->arch.guest_fpu.fpstate = NULL;
+	vcpu->arch.pio_data = NULL;
+}
+
+/**
+ * kvm_arch_plane_runnable - whether a plane can run if it is chosen
+ * @vcpu: the plane's vCPU
+ *
+ * Not while it waits for a SIPI, nor before userspace completed its last exit.
+ */
+bool kvm_arch_plane_runnable(struct kvm_vcpu *vcpu)
+{
+	if (vcpu->arch.complete_userspace_io)
+		return false;
+
+	return vcpu->arch.mp_state == KVM_MP_STATE_RUNNABLE ||
+	       vcpu->arch.mp_state == KVM_MP_STATE_HALTED;
+}
+
+/**
+ * kvm_arch_plane_mode - the privilege level and the mode that a plane is in
+ * @vcpu: the plane's vCPU, loaded
+ * @cpl: 0 to 3
+ * @mode: enum kvm_plane_mode
+ */
+void kvm_arch_plane_mode(struct kvm_vcpu *vcpu, u8 *cpl, u8 *mode)
+{
+	*cpl = kvm_x86_call(get_cpl)(vcpu);
+
+	if (is_64_bit_mode(vcpu))
+		*mode = KVM_PLANE_MODE_64BIT;
+	else if (is_protmode(vcpu) && !(kvm_get_rflags(vcpu) & X86_EFLAGS_VM))
+		*mode = KVM_PLANE_MODE_32BIT;
+	else
+		*mode = KVM_PLANE_MODE_REAL;
+}
+
+/**
+ * kvm_arch_plane_reg_shared - whether a policy may access a register
+ * @reg: its number in instructions; RSP is private to a plane
+ */
+bool kvm_arch_plane_reg_shared(u32 reg)
+{
+	BUILD_BUG_ON((int)KVM_PLANE_NR_REGS > (int)NR_VCPU_REGS);
+	BUILD_BUG_ON((int)KVM_PLANE_REG_RAX != (int)VCPU_REGS_RAX);
+	BUILD_BUG_ON((int)KVM_PLANE_REG_RBP != (int)VCPU_REGS_RBP);
+	BUILD_BUG_ON((int)KVM_PLANE_REG_R8 != (int)VCPU_REGS_R8);
+
+	return reg < KVM_PLANE_NR_REGS && reg != VCPU_REGS_RSP;
+}
+
+/**
+ * kvm_arch_plane_read_reg - read a general register of a plane
+ * @vcpu: the plane's vCPU
+ * @reg: one that is shared
+ */
+u64 kvm_arch_plane_read_reg(struct kvm_vcpu *vcpu, u32 reg)
+{
+	return kvm_register_read_raw(vcpu, array_index_nospec(reg, KVM_PLANE_NR_REGS));
+}
+
+/**
+ * kvm_arch_plane_write_reg - write a general register of a plane
+ * @vcpu: the plane's vCPU
+ * @reg: one that is shared
+ * @value: the value
+ */
+void kvm_arch_plane_write_reg(struct kvm_vcpu *vcpu, u32 reg, u64 value)
+{
+	kvm_register_write_raw(vcpu, array_index_nospec(reg, KVM_PLANE_NR_REGS), value);
+}
+
+/**
+ * kvm_arch_plane_can_inject - whether a policy may raise an exception
+ * @vector: its vector; those that an instruction can always raise
+ */
+bool kvm_arch_plane_can_inject(u32 vector)
+{
+	return vector == UD_VECTOR || vector == GP_VECTOR;
+}
+
+/**
+ * kvm_arch_plane_inject - raise an exception at the instruction that exited
+ * @vcpu: the plane's vCPU
+ * @vector: one that a policy may raise
+ */
+void kvm_arch_plane_inject(struct kvm_vcpu *vcpu, u32 vector)
+{
+	if (vector == GP_VECTOR)
+		kvm_queue_exception_e(vcpu, GP_VECTOR, 0);
+	else
+		kvm_queue_exception(vcpu, UD_VECTOR);
+}
+
+/**
+ * kvm_arch_plane_skip_insn - skip the instruction that exited
+ * @vcpu: the plane's vCPU, loaded, in an SRCU read section
+ * @r: the exit handler's return value: 0 if userspace is to see something first
+ *
+ * Return: whether it was skipped. It cannot be, for want of next-RIP, if another
+ * vCPU has overwritten it in the meantime.
+ */
+bool kvm_arch_plane_skip_insn(struct kvm_vcpu *vcpu, int *r)
+{
+	*r = kvm_skip_emulated_instruction(vcpu);
+	return *r || vcpu->run->exit_reason == KVM_EXIT_DEBUG;
+}
+
+static void kvm_plane_carry_gprs(struct kvm_vcpu *from, struct kvm_vcpu *to)
+{
+	unsigned long rsp = to->arch.regs[VCPU_REGS_RSP];
+
+	/* General registers are always in arch.regs; RSP may be in the VMCS only. */
+	memcpy(to->arch.regs, from->arch.regs, KVM_PLANE_NR_REGS * sizeof(to->arch.regs[0]));
+	to->arch.regs[VCPU_REGS_RSP] = rsp;
+}
+
+static void kvm_plane_carry_drs(struct kvm_vcpu *from, struct kvm_vcpu *to)
+{
+	BUILD_BUG_ON(sizeof(to->arch.db) != sizeof(to->arch.eff_db));
+
+	memcpy(to->arch.db, from->arch.db, sizeof(to->arch.db));
+	if (!(to->guest_debug & KVM_GUESTDBG_USE_HW_BP))
+		memcpy(to->arch.eff_db, to->arch.db, sizeof(to->arch.eff_db));
+}
+
+/* Both planes have the same CPUID, so what one accepted is good for the other. */
+static void kvm_plane_carry_xcr0(struct kvm_vcpu *from, struct kvm_vcpu *to)
+{
+	if (to->arch.xcr0 == from->arch.xcr0)
+		return;
+
+	to->arch.xcr0 = from->arch.xcr0;
+	kvm_update_cpuid_runtime(to);
+}
+
+/**
+ * kvm_arch_plane_carry - copy state that two planes share by architecture
+ * @from: the plane that is left, all of its state saved
+ * @to: the plane that is entered
+ * @state: KVM_PLANE_STATE_*
+ */
+void kvm_arch_plane_carry(struct kvm_vcpu *from, struct kvm_vcpu *to, u32 state)
+{
+	if (state & KVM_PLANE_STATE_GPRS)
+		kvm_plane_carry_gprs(from, to);
+	if (state & KVM_PLANE_STATE_CR2)
+		to->arch.cr2 = from->arch.cr2;
+	if (state & KVM_PLANE_STATE_DRS)
+		kvm_plane_carry_drs(from, to);
+	if (state & KVM_PLANE_STATE_XCR0)
+		kvm_plane_carry_xcr0(from, to);
+}
+
+/**
+ * kvm_arch_plane_assist_gpa - where the VP assist page of a plane is
+ * @vcpu: the plane's vCPU
+ * @gpa: its address; TLFS, HV_X64_MSR_VP_ASSIST_PAGE
+ *
+ * Return: whether it is enabled.
+ */
+bool kvm_arch_plane_assist_gpa(struct kvm_vcpu *vcpu, gpa_t *gpa)
+{
+#ifdef CONFIG_KVM_HYPERV
+	struct kvm_vcpu_hv *hv_vcpu = to_hv_vcpu(vcpu);
+
+	if (hv_vcpu && hv_vcpu->hv_vapic & HV_X64_MSR_VP_ASSIST_PAGE_ENABLE) {
+		*gpa = hv_vcpu->hv_vapic & HV_X64_MSR_VP_ASSIST_PAGE_ADDRESS_MASK;
+		return true;
+	}
+#endif
+	return false;
+}
+
+static u8 kvm_plane_hypercall_abi(struct kvm_vcpu *vcpu)
+{
+	if (kvm_xen_hypercall_enabled(vcpu->kvm))
+		return KVM_PLANE_ABI_XEN;
+	if (kvm_hv_hypercall_enabled(vcpu))
+		return KVM_PLANE_ABI_HYPERV;
+	return KVM_PLANE_ABI_KVM;
+}
+
+static u64 kvm_plane_hypercall_nr(struct kvm_vcpu *vcpu, u8 abi)
+{
+	if (abi != KVM_PLANE_ABI_HYPERV)
+		return kvm_rax_read(vcpu);
+	if (is_64_bit_hypercall(vcpu))
+		return kvm_rcx_read(vcpu) & HV_HYPERCALL_CODE_MASK;
+	return kvm_rax_read(vcpu) & HV_HYPERCALL_CODE_MASK;
+}
+
+/* Whether userspace asked for this hypercall, with KVM_CAP_PLANE. */
+static bool kvm_plane_hypercall_exits(struct kvm_vcpu *vcpu, u8 abi)
+{
+	struct kvm_plane_vm *planes = &vcpu->kvm->planes;
+	u64 nr;
+
+	if (!READ_ONCE(planes->hypercall_exits))
+		return false;
+	if (kvm_x86_call(get_cpl)(vcpu) || !is_protmode(vcpu))
+		return false;
+
+	nr = kvm_plane_hypercall_nr(vcpu, abi);
+	return nr >= READ_ONCE(planes->hypercall_first) &&
+	       nr <= READ_ONCE(planes->hypercall_last);
+}
+
+/* The next KVM_RUN asks for the plane that made the hypercall: here is the answer. */
+static int kvm_plane_complete_hypercall(struct kvm_vcpu *vcpu)
+{
+	switch (READ_ONCE(kvm_run_plane_event(vcpu->run)->flags)) {
+	case 0:
+		return 1;
+	case KVM_PLANE_HYPERCALL_PASS:
+		kvm_rip_write(vcpu, vcpu->plane.hypercall_rip);
+		vcpu->plane.hypercall_passed = true;
+		return kvm_emulate_hypercall(vcpu);
+	case KVM_PLANE_HYPERCALL_UD:
+		kvm_rip_write(vcpu, vcpu->plane.hypercall_rip);
+		kvm_queue_exception(vcpu, UD_VECTOR);
+		return 1;
+	default:
+		/* Nothing is lost: the answer can be given again. */
+		vcpu->arch.complete_userspace_io = kvm_plane_complete_hypercall;
+		return -EINVAL;
+	}
+}
+
+static int kvm_plane_hypercall_to_user(struct kvm_vcpu *vcpu)
+{
+	struct kvm_plane_event *event = kvm_run_plane_event(vcpu->run);
+	int r;
+
+	vcpu->plane.hypercall_rip = kvm_rip_read(vcpu);
+	/* An exit for a debugger gives way; it has another one at the next instruction. */
+	if (!kvm_arch_plane_skip_insn(vcpu, &r))
+		return r;
+
+	vcpu->run->exit_reason = KVM_EXIT_PLANE_EVENT;
+	*event = (struct kvm_plane_event) {
+		.cause = KVM_PLANE_EVENT_HYPERCALL,
+		.extra = vcpu->plane.hypercall_rip,
+	};
+	vcpu->arch.complete_userspace_io = kvm_plane_complete_hypercall;
+	return 0;
+}
+
+/**
+ * kvm_arch_plane_completes_io - whether userspace is completing an exit of a plane
+ * @vcpu: the plane's vCPU, which is not to run
+ *
+ * A hypercall is complete when another plane is to run: that was the answer.
+ */
+bool kvm_arch_plane_completes_io(struct kvm_vcpu *vcpu)
+{
+	if (vcpu->arch.complete_userspace_io == kvm_plane_complete_hypercall)
+		vcpu->arch.complete_userspace_io = NULL;
+
+	return vcpu->arch.complete_userspace_io;
+}
+
+/* See kvm_plane_hypercall(). A nested guest's hypercalls are its hypervisor's. */
+bool __kvm_plane_hypercall(struct kvm_vcpu *vcpu, int *r)
+{
+	u8 abi;
+
+	if (is_guest_mode(vcpu))
+		return false;
+
+	if (vcpu->plane.hypercall_passed) {
+		vcpu->plane.hypercall_passed = false;
+		return false;
+	}
+
+	abi = kvm_plane_hypercall_abi(vcpu);
+	switch (kvm_plane_policy_hypercall(vcpu, abi, r)) {
+	case KVM_PLANE_HANDLED:
+		return true;
+	case KVM_PLANE_NOT_HANDLED:
+		if (!kvm_plane_hypercall_exits(vcpu, abi))
+			return false;
+		break;
+	case KVM_PLANE_TO_USER:
+		break;
+	}
+
+	*r = kvm_plane_hypercall_to_user(vcpu);
+	return true;
+}

@@ -1,0 +1,542 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KVM planes: creating them, and running the one that is asked for.
+ *
+ * Locks: kvm->lock protects the table of planes. Everything of a vCPU's planes
+ * is under the mutex of plane 0's vCPU: creation, the ioctls of every plane, and
+ * KVM_RUN, which may so run any of them. A sibling's own mutex is taken inside
+ * it by the stock ioctl path and never contended.
+ */
+
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/anon_inodes.h>
+#include <linux/debugfs.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/kvm_host.h>
+#include <linux/nospec.h>
+#include <linux/seq_file.h>
+
+#include "plane.h"
+
+/**
+ * struct kvm_plane - a plane of a VM other than plane 0
+ * @kvm: the VM; the file holds a reference, so that any order of closing is safe
+ * @id: 1 to 3
+ */
+struct kvm_plane {
+	struct kvm *kvm;
+	u8 id;
+};
+
+/* A sibling's mutex nests inside plane 0's. */
+static struct lock_class_key kvm_plane_vcpu_mutex_key;
+
+static atomic64_t kvm_plane_vm_ids = ATOMIC64_INIT(0);
+
+/* Called for every vCPU, which is plane 0's until its creator says otherwise. */
+void kvm_plane_vcpu_init(struct kvm_vcpu *vcpu)
+{
+	vcpu->plane.vcpu0 = vcpu;
+	vcpu->plane.sibling[0] = vcpu;
+	vcpu->plane.running = vcpu;
+}
+
+static u64 kvm_plane_nr_switches(struct kvm *kvm)
+{
+	struct kvm_vcpu *vcpu;
+	unsigned long i;
+	u64 sum = 0;
+
+	kvm_for_each_vcpu(i, vcpu, kvm)
+		sum += READ_ONCE(vcpu->plane.nr_switches);
+	return sum;
+}
+
+/* debugfs kvm/<pid>-<fd>/plane_policy: who switches this VM's planes, and how often */
+static int kvm_plane_policy_show(struct seq_file *m, void *unused)
+{
+	struct kvm *kvm = m->private;
+	const char *name;
+
+	rcu_read_lock();
+	name = kvm_plane_policy_name(kvm);
+	seq_printf(m, "policy: %s\n", name ?: "none");
+	rcu_read_unlock();
+
+	seq_printf(m, "switches: %llu\n", kvm_plane_nr_switches(kvm));
+
+	/* Pairs with smp_store_release() in kvm_plane_eject(). */
+	if (smp_load_acquire(&kvm->planes.eject.kind)) {
+		seq_printf(m, "eject_kind: %u\n", kvm->planes.eject.kind);
+		seq_printf(m, "eject_code: %lld\n", kvm->planes.eject.code);
+		seq_printf(m, "eject_message: %s\n", kvm->planes.eject.message);
+	} else {
+		seq_puts(m, "eject_kind: 0\neject_code: 0\neject_message:\n");
+	}
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(kvm_plane_policy);
+
+/* The first use of planes in a VM; kvm->lock is held. */
+static void kvm_plane_vm_init(struct kvm *kvm)
+{
+	lockdep_assert_held(&kvm->lock);
+
+	if (kvm->planes.id)
+		return;
+
+	kvm->planes.id = atomic64_inc_return(&kvm_plane_vm_ids);
+	debugfs_create_file("plane_policy", 0444, kvm->debugfs_dentry, kvm,
+			    &kvm_plane_policy_fops);
+}
+
+/* See KVM_CAP_PLANE and KVM_CAP_PLANE_SWITCH in <linux/kvm_planes.h>; @kvm may be NULL. */
+int kvm_plane_check_extension(struct kvm *kvm, long ext)
+{
+	if (!kvm_arch_has_planes(kvm))
+		return 0;
+
+	switch (ext) {
+	case KVM_CAP_PLANE:
+		return KVM_MAX_PLANES - 1;
+	case KVM_CAP_PLANE_SWITCH:
+		return kvm_plane_bpf_usable();
+	default:
+		return 0;
+	}
+}
+
+static int kvm_plane_enable_exits(struct kvm *kvm, struct kvm_enable_cap *cap)
+{
+	bool exits = cap->args[0] & KVM_PLANE_EXIT_HYPERCALL;
+
+	if (cap->args[0] & ~KVM_PLANE_EXIT_HYPERCALL || cap->args[3])
+		return -EINVAL;
+	if (exits ? cap->args[1] > cap->args[2] : cap->args[1] || cap->args[2])
+		return -EINVAL;
+
+	/* A vCPU that makes a hypercall meanwhile may still see a part of the old range. */
+	WRITE_ONCE(kvm->planes.hypercall_exits, false);
+	WRITE_ONCE(kvm->planes.hypercall_first, cap->args[1]);
+	WRITE_ONCE(kvm->planes.hypercall_last, cap->args[2]);
+	WRITE_ONCE(kvm->planes.hypercall_exits, exits);
+	return 0;
+}
+
+static int kvm_plane_enable_switch(struct kvm *kvm, struct kvm_enable_cap *cap)
+{
+	if (cap->args[1] || cap->args[2] || cap->args[3])
+		return -EINVAL;
+	if (cap->args[0] == ~0ULL)
+		return kvm_plane_policy_detach(kvm);
+	if (cap->args[0] > INT_MAX)
+		return -EBADF;
+
+	return kvm_plane_policy_attach(kvm, cap->args[0]);
+}
+
+/* See KVM_CAP_PLANE and KVM_CAP_PLANE_SWITCH in <linux/kvm_planes.h>. */
+int kvm_plane_enable_cap(struct kvm *kvm, struct kvm_enable_cap *cap)
+{
+	int r;
+
+	if (cap->flags)
+		return -EINVAL;
+	if (!kvm_plane_check_extension(kvm, cap->cap))
+		return -EOPNOTSUPP;
+
+	mutex_lock(&kvm->lock);
+	kvm_plane_vm_init(kvm);
+	if (cap->cap == KVM_CAP_PLANE)
+		r = kvm_plane_enable_exits(kvm, cap);
+	else
+		r = kvm_plane_enable_switch(kvm, cap);
+	mutex_unlock(&kvm->lock);
+	return r;
+}
+
+static int kvm_plane_vcpu_release(struct inode *inode, struct file *filp)
+{
+	struct kvm_vcpu *vcpu = filp->private_data;
+
+	kvm_put_kvm(vcpu->kvm);
+	return 0;
+}
+
+/* The stock ioctls that get or set one plane's state, while no plane of the vCPU runs. */
+static long kvm_plane_vcpu_ioctl(struct file *filp, unsigned int ioctl, unsigned long arg)
+{
+	struct kvm_vcpu *vcpu = filp->private_data;
+	struct kvm_vcpu *vcpu0 = vcpu->plane.vcpu0;
+	long r;
+
+	if (vcpu->kvm->mm != current->mm || vcpu->kvm->vm_dead)
+		return -EIO;
+	if (!kvm_arch_plane_ioctl(ioctl))
+		return -ENOTTY;
+
+	if (mutex_lock_killable(&vcpu0->mutex))
+		return -EINTR;
+	r = kvm_vcpu_ioctl(filp, ioctl, arg);
+	mutex_unlock(&vcpu0->mutex);
+	return r;
+}
+
+static struct file_operations kvm_plane_vcpu_fops = {
+	.release	= kvm_plane_vcpu_release,
+	.unlocked_ioctl	= kvm_plane_vcpu_ioctl,
+	.compat_ioctl	= compat_ptr_ioctl,
+	.llseek		= noop_llseek,
+};
+
+static void kvm_plane_destroy_vcpu(struct kvm_vcpu *vcpu)
+{
+	kvm_arch_plane_vcpu_predestroy(vcpu);
+	vcpu->run = NULL;	/* plane 0's */
+	kvm_vcpu_destroy(vcpu);
+}
+
+static struct kvm_vcpu *kvm_plane_alloc_vcpu(struct kvm_plane *plane, struct kvm_vcpu *vcpu0)
+{
+	struct kvm_vcpu *vcpu;
+	int r;
+
+	vcpu = kmem_cache_zalloc(kvm_vcpu_cache, GFP_KERNEL_ACCOUNT);
+	if (!vcpu)
+		return ERR_PTR(-ENOMEM);
+
+	kvm_vcpu_init(vcpu, plane->kvm, vcpu0->vcpu_id);
+	lockdep_set_class(&vcpu->mutex, &kvm_plane_vcpu_mutex_key);
+	vcpu->vcpu_idx = vcpu0->vcpu_idx;
+	vcpu->run = vcpu0->run;
+	vcpu->plane.id = plane->id;
+	vcpu->plane.vcpu0 = vcpu0;
+
+	r = kvm_arch_vcpu_create(vcpu);
+	if (r) {
+		kmem_cache_free(kvm_vcpu_cache, vcpu);
+		return ERR_PTR(r);
+	}
+
+	r = kvm_arch_plane_vcpu_create(vcpu);
+	if (r) {
+		kvm_plane_destroy_vcpu(vcpu);
+		return ERR_PTR(r);
+	}
+	return vcpu;
+}
+
+/* Returns an fd for @data, which holds a reference on @kvm, but does not install it. */
+static int kvm_plane_get_fd(struct kvm *kvm, const char *name, const struct file_operations *fops,
+			    void *data, struct file **file)
+{
+	int fd = get_unused_fd_flags(O_CLOEXEC);
+
+	if (fd < 0)
+		return fd;
+
+	*file = anon_inode_getfile(name, fops, data, O_RDWR);
+	if (IS_ERR(*file)) {
+		put_unused_fd(fd);
+		return PTR_ERR(*file);
+	}
+
+	kvm_get_kvm(kvm);
+	return fd;
+}
+
+static int kvm_plane_add_vcpu(struct kvm_plane *plane, struct kvm_vcpu *vcpu0)
+{
+	struct kvm_vcpu *vcpu;
+	struct file *file;
+	char name[32];
+	int fd;
+
+	lockdep_assert_held(&vcpu0->mutex);
+
+	if (vcpu0->plane.sibling[plane->id])
+		return -EEXIST;
+
+	vcpu = kvm_plane_alloc_vcpu(plane, vcpu0);
+	if (IS_ERR(vcpu))
+		return PTR_ERR(vcpu);
+
+	snprintf(name, sizeof(name), "kvm-plane:%d-vcpu:%d", plane->id, vcpu0->vcpu_id);
+	fd = kvm_plane_get_fd(plane->kvm, name, &kvm_plane_vcpu_fops, vcpu, &file);
+	if (fd < 0) {
+		kvm_plane_destroy_vcpu(vcpu);
+		return fd;
+	}
+
+	/* Pairs with smp_load_acquire() in kvm_vcpu_sibling(). */
+	smp_store_release(&vcpu0->plane.sibling[plane->id], vcpu);
+	fd_install(fd, file);
+	return fd;
+}
+
+/* See KVM_CREATE_VCPU_PLANE in <linux/kvm_planes.h>. */
+static int kvm_plane_create_vcpu(struct kvm_plane *plane, unsigned long arg)
+{
+	struct kvm_vcpu *vcpu0;
+	int r;
+
+	if (arg > INT_MAX)
+		return -EBADF;
+
+	CLASS(fd, f)(arg);
+	if (!fd_file(f))
+		return -EBADF;
+	if (fd_file(f)->f_op != &kvm_vcpu_fops)
+		return -EINVAL;
+
+	vcpu0 = fd_file(f)->private_data;
+	if (vcpu0->kvm != plane->kvm)
+		return -EINVAL;
+
+	if (mutex_lock_killable(&vcpu0->mutex))
+		return -EINTR;
+	r = kvm_plane_add_vcpu(plane, vcpu0);
+	mutex_unlock(&vcpu0->mutex);
+	return r;
+}
+
+static int kvm_plane_release(struct inode *inode, struct file *filp)
+{
+	struct kvm_plane *plane = filp->private_data;
+
+	kvm_put_kvm(plane->kvm);
+	return 0;
+}
+
+static long kvm_plane_ioctl(struct file *filp, unsigned int ioctl, unsigned long arg)
+{
+	struct kvm_plane *plane = filp->private_data;
+
+	if (plane->kvm->mm != current->mm || plane->kvm->vm_dead)
+		return -EIO;
+
+	switch (ioctl) {
+	case KVM_CHECK_EXTENSION:
+		return arg == KVM_CAP_CHECK_EXTENSION_VM;
+	case KVM_CREATE_VCPU_PLANE:
+		return kvm_plane_create_vcpu(plane, arg);
+	default:
+		return -ENOTTY;
+	}
+}
+
+static struct file_operations kvm_plane_fops = {
+	.release	= kvm_plane_release,
+	.unlocked_ioctl	= kvm_plane_ioctl,
+	.compat_ioctl	= compat_ptr_ioctl,
+	.llseek		= noop_llseek,
+};
+
+static int kvm_plane_add(struct kvm *kvm, u8 id)
+{
+	struct kvm_plane *plane;
+	struct file *file;
+	char name[16];
+	int fd;
+
+	lockdep_assert_held(&kvm->lock);
+
+	if (kvm->planes.plane[id])
+		return -EEXIST;
+
+	plane = kzalloc(sizeof(*plane), GFP_KERNEL_ACCOUNT);
+	if (!plane)
+		return -ENOMEM;
+	plane->kvm = kvm;
+	plane->id = id;
+
+	snprintf(name, sizeof(name), "kvm-plane:%d", id);
+	fd = kvm_plane_get_fd(kvm, name, &kvm_plane_fops, plane, &file);
+	if (fd < 0) {
+		kfree(plane);
+		return fd;
+	}
+
+	if (!kvm->planes.created) {
+		kvm_plane_vm_init(kvm);
+		kvm_arch_plane_create(kvm);
+	}
+	kvm->planes.plane[id] = plane;
+	WRITE_ONCE(kvm->planes.created, true);
+	fd_install(fd, file);
+	return fd;
+}
+
+/* See KVM_CREATE_PLANE in <linux/kvm_planes.h>. */
+int kvm_plane_create(struct kvm *kvm, unsigned long id)
+{
+	int r;
+
+	if (id > kvm_plane_check_extension(kvm, KVM_CAP_PLANE))
+		return -EINVAL;
+	if (!id)
+		return -EEXIST;
+
+	mutex_lock(&kvm->lock);
+	r = kvm_plane_add(kvm, array_index_nospec(id, KVM_MAX_PLANES));
+	mutex_unlock(&kvm->lock);
+	return r;
+}
+
+/* The last reference to the VM is gone, plane 0's vCPUs are still there. */
+void kvm_plane_vm_destroy(struct kvm *kvm)
+{
+	struct kvm_vcpu *vcpu0, *vcpu;
+	unsigned int id;
+	unsigned long i;
+
+	kvm_plane_policy_detach(kvm);
+
+	for (id = 1; id < KVM_MAX_PLANES; id++) {
+		kvm_for_each_vcpu(i, vcpu0, kvm) {
+			vcpu = vcpu0->plane.sibling[id];
+			vcpu0->plane.sibling[id] = NULL;
+			if (vcpu)
+				kvm_plane_destroy_vcpu(vcpu);
+		}
+		kfree(kvm->planes.plane[id]);
+	}
+}
+
+/*
+ * Finish what userspace was to complete for the plane that ran last, before
+ * another one uses the run page. The registers in the run page, if any, are
+ * meant for the plane that is to run.
+ *
+ * Return: -EINTR if that is done, else what KVM_RUN is to return.
+ */
+static int kvm_plane_complete_io(struct kvm_vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+	u64 valid_regs, dirty_regs;
+	int r;
+
+	if (!kvm_arch_plane_completes_io(vcpu))
+		return -EINTR;
+
+	valid_regs = run->kvm_valid_regs;
+	dirty_regs = run->kvm_dirty_regs;
+	run->kvm_valid_regs = 0;
+	run->kvm_dirty_regs = 0;
+
+	vcpu->wants_to_run = false;
+	r = kvm_arch_vcpu_ioctl_run(vcpu);
+
+	run->kvm_valid_regs = valid_regs;
+	run->kvm_dirty_regs = dirty_regs;
+	return r;
+}
+
+/* Tell userspace which plane ran last. */
+static void kvm_plane_update_run(struct kvm_vcpu *vcpu0)
+{
+	struct kvm_run_planes *run = kvm_run_planes(vcpu0->run);
+
+	run->plane = vcpu0->plane.running->plane.id;
+	run->suspended_planes = vcpu0->plane.suspended;
+}
+
+/* See kvm_plane_run(). */
+int __kvm_plane_run(struct kvm_vcpu *vcpu0)
+{
+	struct kvm_run_planes *run = kvm_run_planes(vcpu0->run);
+	u16 suspended = READ_ONCE(run->suspended_planes);
+	u8 id = READ_ONCE(run->plane);
+	struct kvm_vcpu *vcpu;
+	bool wants_to_run;
+	int r;
+
+	if (id >= KVM_MAX_PLANES)
+		return -EINVAL;
+	vcpu = vcpu0->plane.sibling[array_index_nospec(id, KVM_MAX_PLANES)];
+	if (!vcpu)
+		return -ENOENT;
+
+	wants_to_run = vcpu0->wants_to_run;
+	if (vcpu != vcpu0->plane.running) {
+		r = kvm_plane_complete_io(vcpu0->plane.running);
+		if (r != -EINTR) {
+			kvm_plane_update_run(vcpu0);
+			return r;
+		}
+	}
+
+	vcpu0->plane.running = vcpu;
+	vcpu0->plane.suspended = suspended;
+	vcpu0->wants_to_run = false;
+
+	vcpu->wants_to_run = wants_to_run;
+	r = kvm_arch_vcpu_ioctl_run(vcpu);
+	vcpu0->plane.running->wants_to_run = false;
+
+	kvm_plane_update_run(vcpu0);
+	return r;
+}
+
+/* The planes that @vcpu is one of. */
+u16 kvm_plane_mask(struct kvm_vcpu *vcpu)
+{
+	unsigned int id;
+	u16 planes = 0;
+
+	for (id = 0; id < KVM_MAX_PLANES; id++)
+		if (kvm_vcpu_sibling(vcpu, id))
+			planes |= BIT(id);
+	return planes;
+}
+
+/* The planes of @vcpu, other than itself, that can run in its place. */
+u16 kvm_plane_runnable(struct kvm_vcpu *vcpu)
+{
+	struct kvm_vcpu *sibling;
+	unsigned int id;
+	u16 planes = 0;
+
+	for (id = 0; id < KVM_MAX_PLANES; id++) {
+		sibling = kvm_vcpu_sibling(vcpu, id);
+		if (sibling && sibling != vcpu && kvm_arch_plane_runnable(sibling))
+			planes |= BIT(id);
+	}
+	return planes;
+}
+
+/* Let the run loop go on with plane @id in place of @vcpu, which runs. */
+void kvm_plane_switch_later(struct kvm_vcpu *vcpu, u8 id, u16 suspended)
+{
+	vcpu->plane.switch_to = kvm_vcpu_sibling(vcpu, id);
+	vcpu->plane.vcpu0->plane.suspended = suspended;
+}
+
+/* See kvm_plane_next(). */
+struct kvm_vcpu *__kvm_plane_switch(struct kvm_vcpu *vcpu)
+{
+	struct kvm_vcpu *vcpu0 = vcpu->plane.vcpu0;
+	struct kvm_vcpu *to = vcpu->plane.switch_to;
+
+	vcpu->plane.switch_to = NULL;
+	to->wants_to_run = vcpu->wants_to_run;
+	vcpu->wants_to_run = false;
+
+	kvm_vcpu_srcu_read_unlock(vcpu);
+	vcpu_put(vcpu);
+	vcpu_load(to);
+	kvm_vcpu_srcu_read_lock(to);
+
+	vcpu0->plane.running = to;
+	WRITE_ONCE(vcpu0->plane.nr_switches, vcpu0->plane.nr_switches + 1);
+	return to;
+}
+
+/* A vendor module is loaded: like VMs and vCPUs, planes keep it from going. */
+void kvm_plane_init(struct module *module)
+{
+	kvm_plane_fops.owner = module;
+	kvm_plane_vcpu_fops.owner = module;
+}
