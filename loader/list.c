@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * planectl list: the policies that are loaded, for people and for programs.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "planectl.h"
+
+#define TIME_LEN	32
+
+static const char *format_time(time_t t, const char *format, char *buf)
+{
+	struct tm tm;
+
+	if (!t || !localtime_r(&t, &tm) || !strftime(buf, TIME_LEN, format, &tm))
+		return "-";
+	return buf;
+}
+
+static void print_names(const char *const *names, size_t nr, const char *none)
+{
+	size_t i;
+
+	if (!nr)
+		fputs(none, stdout);
+	for (i = 0; i < nr; i++)
+		printf("%s%s", i ? "," : "", names[i]);
+}
+
+static int pin_width(const struct policies *all)
+{
+	size_t width = strlen("PIN");
+	size_t i, j;
+
+	for (i = 0; i < all->nr; i++)
+		for (j = 0; j < all->policy[i].nr_pins; j++)
+			if (strlen(all->policy[i].pins[j]) > width)
+				width = strlen(all->policy[i].pins[j]);
+	return width;
+}
+
+static void print_table(const struct policies *all)
+{
+	int width = pin_width(all);
+	char when[TIME_LEN];
+	size_t i;
+
+	printf("%-16s %5s %5s %4s %5s  %-19s  %-*s  %s\n", "NAME", "MAP", "LINK", "ABI", "UID",
+	       "LOADED", width, "PIN", "OPS");
+	for (i = 0; i < all->nr; i++) {
+		const struct policy *p = &all->policy[i];
+		size_t j;
+
+		if (!p->map_id) {
+			printf("%-16s %5s %5u %4s %5s  %-19s  %-*s  %s\n", p->name, "-",
+			       p->link_id, "-", "-", "-", width, p->pins[0], "(detached)");
+			continue;
+		}
+		printf("%-16s %5u %5u %4u %5u  %-19s  %-*s  ", p->name, p->map_id, p->link_id,
+		       p->abi, p->uid, format_time(p->loaded, "%F %T", when), width,
+		       p->nr_pins ? p->pins[0] : "-");
+		print_names(p->ops, p->nr_ops, "-");
+		putchar('\n');
+		for (j = 1; j < p->nr_pins; j++)
+			printf("%61s %s\n", "", p->pins[j]);
+	}
+}
+
+static void print_json_string(const char *s)
+{
+	putchar('"');
+	for (; *s; s++) {
+		if ((unsigned char)*s < ' ')
+			printf("\\u%04x", *s);
+		else
+			printf(strchr("\"\\", *s) ? "\\%c" : "%c", *s);
+	}
+	putchar('"');
+}
+
+static void print_json_strings(const char *name, const char *const *s, size_t nr)
+{
+	size_t i;
+
+	printf(", \"%s\": [", name);
+	for (i = 0; i < nr; i++) {
+		fputs(i ? ", " : "", stdout);
+		print_json_string(s[i]);
+	}
+	putchar(']');
+}
+
+static void print_json(const struct policies *all)
+{
+	char when[TIME_LEN];
+	size_t i;
+
+	putchar('[');
+	for (i = 0; i < all->nr; i++) {
+		const struct policy *p = &all->policy[i];
+
+		printf("%s\n  {\"name\": ", i ? "," : "");
+		print_json_string(p->name);
+		printf(", \"map\": ");
+		print_json_string(p->map_name);
+		printf(", \"detached\": %s, \"map_id\": %u, \"link_id\": %u",
+		       p->map_id ? "false" : "true", p->map_id, p->link_id);
+		printf(", \"abi\": %u, \"uid\": %u, \"loaded\": \"%s\"", p->abi, p->uid,
+		       format_time(p->loaded, "%FT%T%z", when));
+		print_json_strings("ops", p->ops, p->nr_ops);
+		print_json_strings("pins", (const char *const *)p->pins, p->nr_pins);
+		putchar('}');
+	}
+	puts(all->nr ? "\n]" : "]");
+}
+
+int cmd_list(const struct options *opts, const char *unused)
+{
+	struct policies all;
+	int err;
+
+	(void)unused;
+	err = policies_read(&all, opts->pin_dir);
+	if (!err && !all.nr)
+		err = check_support();
+	if (!err && opts->json)
+		print_json(&all);
+	else if (!err && all.nr)
+		print_table(&all);
+	else if (!err)
+		puts("no policy is loaded");
+	policies_free(&all);
+	return err;
+}

@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The policies that the kernel has, whoever loaded them: the links of struct_ops
+ * maps whose type is that of policies, and the pins of these links.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "planectl.h"
+
+/*
+ * What the kernel tells of a link and a map, as far as it is of use here: Debian
+ * 12's <linux/bpf.h> is older than struct_ops.map_id and btf_vmlinux_id.
+ */
+struct link_info {
+	__u32 type;
+	__u32 id;
+	__u32 prog_id;
+	__u32 pad;
+	__u32 map_id;
+};
+
+struct map_info {
+	__u32 type;
+	__u32 id;
+	__u32 key_size;
+	__u32 value_size;
+	__u32 max_entries;
+	__u32 map_flags;
+	char name[BPF_OBJ_NAME_LEN];
+	__u32 ifindex;
+	__u32 btf_vmlinux_value_type_id;
+	__u64 netns_dev;
+	__u64 netns_ino;
+	__u32 btf_id;
+	__u32 btf_key_type_id;
+	__u32 btf_value_type_id;
+	__u32 btf_vmlinux_id;
+};
+
+static int get_info(int fd, void *info, __u32 size)
+{
+	memset(info, 0, size);
+	return bpf_obj_get_info_by_fd(fd, info, &size);
+}
+
+/* Returns NULL with errno if there is no memory */
+static void *append(void *array, size_t *nr, size_t size)
+{
+	void *more = realloc(array, (*nr + 1) * size);
+
+	if (more) {
+		memset(more + *nr * size, 0, size);
+		++*nr;
+	}
+	return more;
+}
+
+static time_t boot_time(__u64 ns)
+{
+	struct timespec now, up;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	clock_gettime(CLOCK_BOOTTIME, &up);
+	return now.tv_sec - up.tv_sec + ((__s64)ns + now.tv_nsec - up.tv_nsec) / 1000000000;
+}
+
+/* A map does not say who made it, nor when; its programs do. */
+static void read_prog(struct policy *p, __u32 id)
+{
+	struct bpf_prog_info info;
+	int fd = bpf_prog_get_fd_by_id(id);
+
+	if (fd < 0)
+		return;
+	if (!get_info(fd, &info, sizeof(info))) {
+		p->uid = info.created_by_uid;
+		p->loaded = boot_time(info.load_time);
+	}
+	close(fd);
+}
+
+static int read_ops(struct policy *p, const struct ops *ops)
+{
+	const char *op;
+	unsigned int i;
+
+	p->abi = ops_abi(ops);
+	ops_name(ops, p->name);
+	for (i = 0; ; i++) {
+		__u64 prog = ops_prog(ops, i, &op);
+		const char **more;
+
+		if (!op)
+			return 0;
+		if (!prog)
+			continue;
+		more = append(p->ops, &p->nr_ops, sizeof(*p->ops));
+		if (!more)
+			return error("%s", strerror(errno));
+		p->ops = more;
+		p->ops[p->nr_ops - 1] = op;
+		read_prog(p, prog);
+	}
+}
+
+/* The BTF that describes a map's value: that of kvm, or of a kernel that has kvm built in */
+static const struct btf *value_btf(struct policies *all, const struct map_info *info)
+{
+	const struct btf_type *t;
+	struct btf *btf;
+
+	if (!all->vmlinux)
+		all->vmlinux = btf__load_vmlinux_btf();
+	if (!all->vmlinux)
+		return NULL;
+	t = btf__type_by_id(all->vmlinux, info->btf_vmlinux_value_type_id);
+	if (t)
+		return all->vmlinux;
+	if (all->kvm && all->kvm_id == info->btf_vmlinux_id)
+		return all->kvm;
+
+	btf = btf__load_from_kernel_by_id_split(info->btf_vmlinux_id, all->vmlinux);
+	if (!btf)
+		return NULL;
+	if (!ops_in_kernel(btf)) {
+		btf__free(btf);
+		return NULL;
+	}
+	btf__free(all->kvm);
+	all->kvm = btf;
+	all->kvm_id = info->btf_vmlinux_id;
+	return btf;
+}
+
+static int add_policy(struct policies *all, const struct link_info *link,
+		      const struct map_info *map, const struct ops *ops)
+{
+	struct policy *more = append(all->policy, &all->nr, sizeof(*more));
+	struct policy *p;
+
+	if (!more)
+		return error("%s", strerror(errno));
+	all->policy = more;
+	p = &more[all->nr - 1];
+	p->link_id = link->id;
+	p->map_id = map->id;
+	memcpy(p->map_name, map->name, sizeof(p->map_name) - 1);
+	return read_ops(p, ops);
+}
+
+/* A map of another type, or one that goes away meanwhile, is nothing to report. */
+static int read_map(struct policies *all, const struct link_info *link)
+{
+	const struct btf *btf;
+	struct map_info info;
+	struct ops ops;
+	__u32 key = 0;
+	void *value;
+	int err = 0;
+	int fd;
+
+	fd = bpf_map_get_fd_by_id(link->map_id);
+	if (fd < 0)
+		return 0;
+	if (get_info(fd, &info, sizeof(info)))
+		goto out;
+	btf = value_btf(all, &info);
+	if (!btf)
+		goto out;
+
+	value = calloc(1, info.value_size);
+	if (value && !bpf_map_lookup_elem(fd, &key, value) &&
+	    ops_from_value(&ops, btf, info.btf_vmlinux_value_type_id, value))
+		err = add_policy(all, link, &info, &ops);
+	free(value);
+out:
+	close(fd);
+	return err;
+}
+
+static int read_links(struct policies *all)
+{
+	struct link_info info;
+	__u32 id = 0;
+	int err = 0;
+	int fd;
+
+	while (!err && !bpf_link_get_next_id(id, &id)) {
+		fd = bpf_link_get_fd_by_id(id);
+		if (fd < 0)
+			continue;
+		if (!get_info(fd, &info, sizeof(info)) &&
+		    info.type == BPF_LINK_TYPE_STRUCT_OPS && info.map_id)
+			err = read_map(all, &info);
+		close(fd);
+	}
+	if (!err && errno == EPERM)
+		return error("permission denied: CAP_SYS_ADMIN is needed to see what is loaded");
+	return err;
+}
+
+/* Is this the fd of a link, not of a program or a map? */
+static bool is_link(int fd)
+{
+	char path[32], target[64];
+	ssize_t len;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	len = readlink(path, target, sizeof(target) - 1);
+	if (len < 0)
+		return false;
+	target[len] = '\0';
+	return strstr(target, "bpf-link") || strstr(target, "bpf_link");
+}
+
+/* Returns an errno if @path is not a pin, or not of a struct_ops link */
+static int read_pin(const char *path, struct link_info *info)
+{
+	int fd = bpf_obj_get(path);
+	int err = 0;
+
+	if (fd < 0)
+		return errno;
+	if (!is_link(fd))
+		err = EINVAL;
+	else if (get_info(fd, info, sizeof(*info)))
+		err = errno;
+	else if (info->type != BPF_LINK_TYPE_STRUCT_OPS)
+		err = EINVAL;
+	close(fd);
+	return err;
+}
+
+/**
+ * pinned_link_id - the link that is pinned at a path
+ *
+ * Returns its id, or -1 with errno set.
+ */
+int pinned_link_id(const char *path)
+{
+	struct link_info info;
+
+	errno = read_pin(path, &info);
+	return errno ? -1 : (int)info.id;
+}
+
+/* Is there the pin of a link that was detached, so that nothing is loaded? */
+bool pin_is_detached(const char *path)
+{
+	struct link_info info;
+
+	return !read_pin(path, &info) && !info.map_id;
+}
+
+/* A link without a map was detached. What it was is not known but for the name of its pin. */
+static struct policy *find_policy(struct policies *all, const struct link_info *link,
+				  const char *pin)
+{
+	struct policy *more, *p;
+	size_t i;
+
+	for (i = 0; i < all->nr; i++)
+		if (all->policy[i].link_id == link->id)
+			return &all->policy[i];
+	if (link->map_id)
+		return NULL;
+
+	more = append(all->policy, &all->nr, sizeof(*more));
+	if (!more)
+		return NULL;
+	all->policy = more;
+	p = &more[all->nr - 1];
+	p->link_id = link->id;
+	snprintf(p->name, sizeof(p->name), "%.*s", KVM_PLANE_NAME_LEN - 1, pin);
+	snprintf(p->map_name, sizeof(p->map_name), "%.*s", BPF_OBJ_NAME_LEN - 1, pin);
+	return p;
+}
+
+static int add_pin(struct policies *all, const char *dir, const char *name)
+{
+	struct link_info link;
+	struct policy *p;
+	char **more;
+	char *path;
+
+	if (asprintf(&path, "%s/%s", dir, name) < 0)
+		return error("%s", strerror(errno));
+	p = read_pin(path, &link) ? NULL : find_policy(all, &link, name);
+	more = p ? append(p->pins, &p->nr_pins, sizeof(*p->pins)) : NULL;
+	if (!more) {
+		free(path);
+		return 0;
+	}
+	p->pins = more;
+	p->pins[p->nr_pins - 1] = path;
+	return 0;
+}
+
+static int read_pins(struct policies *all, const char *pin_dir)
+{
+	struct dirent *d;
+	int err = 0;
+	DIR *dir;
+
+	dir = opendir(pin_dir);
+	if (!dir)
+		return errno == ENOENT ? 0 : error("%s: %s", pin_dir, strerror(errno));
+	while (!err && (d = readdir(dir)))
+		if (d->d_type != DT_DIR)
+			err = add_pin(all, pin_dir, d->d_name);
+	closedir(dir);
+	return err;
+}
+
+/**
+ * policies_read - find out which policies the kernel has
+ * @all: filled in; to be given to policies_free() whatever this returns
+ * @pin_dir: where to look for pins; it need not exist
+ */
+int policies_read(struct policies *all, const char *pin_dir)
+{
+	memset(all, 0, sizeof(*all));
+	return read_links(all) ? -1 : read_pins(all, pin_dir);
+}
+
+void policies_free(struct policies *all)
+{
+	size_t i, j;
+
+	for (i = 0; i < all->nr; i++) {
+		for (j = 0; j < all->policy[i].nr_pins; j++)
+			free(all->policy[i].pins[j]);
+		free(all->policy[i].pins);
+		free(all->policy[i].ops);
+	}
+	free(all->policy);
+	btf__free(all->kvm);
+	btf__free(all->vmlinux);
+}
+
+bool link_exists(__u32 id)
+{
+	int fd = bpf_link_get_fd_by_id(id);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+bool map_exists(__u32 id)
+{
+	int fd = bpf_map_get_fd_by_id(id);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
