@@ -1,0 +1,181 @@
+# planeswitch: KVM modules with planes, BPF policies, and the tools and tests around them.
+# "make help" lists the targets.
+
+O ?= build
+override O := $(abspath $(O))
+KVER ?=
+KDIR ?=
+LINUX_SRC ?=
+IMAGE ?=
+
+# What the user asked for; $(O)/config.mk sets the same variables to what was found.
+asked := KVER='$(KVER)' KDIR='$(KDIR)' LINUX_SRC='$(LINUX_SRC)' IMAGE='$(IMAGE)'
+
+# To a kernel's Makefiles, O= on the command line would be their own output.
+MAKEOVERRIDES =
+unexport O KVER KDIR IMAGE
+MAKEFLAGS += --no-print-directory
+
+# All CPUs, unless make was told how many.
+JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.PHONY: all modules tools policies loader selftests check demo vm lint tree patchstat \
+	modules_install modules_uninstall clean help FORCE
+all: modules tools policies loader selftests $(O)/qemu/qemu
+
+help:
+	@echo 'make                     modules, libbpf and bpftool, policies, planectl, tests'
+	@echo 'make check               the tests, in a virtual machine (TAP)'
+	@echo 'make demo                ten thousand VTL calls, by userspace and by policy'
+	@echo 'make vm                  a shell in that machine, everything loaded'
+	@echo 'make lint                checkpatch --strict and shellcheck'
+	@echo 'make patchstat           lines changed in stock files, patch by patch'
+	@echo 'make tree LINUX=<dir>    the same files and patches in a whole 6.12 tree'
+	@echo 'make modules_install     to updates/ of this kernel; modules_uninstall goes back'
+	@echo 'make clean               removes $$O'
+	@echo
+	@echo 'O=<dir> output (build)   KVER=<release> the kernel, of those Debian has'
+	@echo 'KDIR=<dir> headers, LINUX_SRC=<dir> source, IMAGE=<dir> vmlinuz and stock/*.ko:'
+	@echo 'your own instead of Debian'"'"'s. ACCEL=tcg|icount|kvm SMP= MEM= TIMEOUT= for the machine.'
+
+clean:
+	rm -rf '$(O)'
+
+# The machine and its kernel. Included, so that make knows KVER, KDIR, SRC and IMAGE.
+
+ifneq ($(filter-out help clean patchstat tree,$(or $(MAKECMDGOALS),all)),)
+include $(O)/config.mk
+endif
+
+$(O)/packages: scripts/packages scripts/setup
+	@mkdir -p $(O)
+	@scripts/setup
+	@touch $@
+
+# Asked each time: it returns at once when the question is the same as before.
+$(O)/config.mk: $(O)/packages FORCE
+	@O='$(O)' $(asked) scripts/kernel
+FORCE:
+
+$(O)/qemu/qemu: scripts/qemu | $(O)/packages
+	@O='$(O)' scripts/qemu
+	@touch -h $@
+
+# Modules
+
+kernel := $(shell find kernel include/uapi -not -name '.*' 2>/dev/null)
+# Two makes may share $(O): neither is to change what the other compiles.
+locked = flock $(O)/lock
+MODULES := kvm kvm-amd kvm-intel
+
+modules: $(O)/modules/.built
+
+$(O)/kvm/.staged: $(kernel) scripts/stage scripts/apply scripts/module.mk $(O)/config.mk
+	@O='$(O)' SRC='$(SRC)' $(locked) scripts/stage
+	@touch $@
+
+$(O)/modules/.built: $(O)/kvm/.staged scripts/layout
+	+@$(locked) $(MAKE) $(JOBS) -C $(KDIR) M=$(O)/kvm/arch/x86/kvm modules
+	@scripts/layout $(KDIR)/vmlinux $(O)/kvm/arch/x86/kvm/kvm.ko
+	@mkdir -p $(O)/modules
+	@for m in $(MODULES); do \
+		objcopy --strip-debug $(O)/kvm/arch/x86/kvm/$$m.ko $(O)/modules/$$m.ko || exit; \
+		readelf -SW $(O)/modules/$$m.ko | grep -q ' \.BTF ' || \
+			{ echo "modules: no .BTF in $$m.ko: is pahole there, and vmlinux in $(KDIR)?" >&2; exit 1; }; \
+	done
+	@touch $@
+
+# libbpf and bpftool, of the same source: Debian 12's know no struct_ops in modules, and bpftool
+# has a patch of ours. The features left out would link LLVM or need the BTF of this machine.
+
+tools: $(O)/lib/libbpf.a $(O)/bin/bpftool
+
+$(O)/lib/libbpf.a: $(O)/config.mk
+	@mkdir -p $(O)/libbpf $(O)/lib
+	@echo '  LIBBPF'
+	@$(MAKE) $(JOBS) -s -C $(SRC)/tools/lib/bpf OUTPUT=$(O)/libbpf/ DESTDIR=$(O) prefix= \
+		install_headers $(O)/libbpf/libbpf.a
+	@cp $(O)/libbpf/libbpf.a $@
+
+bpftool_patches := $(wildcard loader/bpftool/*.patch)
+
+$(O)/bpftool-src/.patched: $(O)/config.mk $(bpftool_patches)
+	@rm -rf $(@D) && mkdir -p $(@D)
+	@cd $(SRC) && rsync -aR tools kernel/bpf scripts $(@D)/
+	@for p in $(bpftool_patches); do patch -s -d $(@D) -p1 -F0 <$$p || exit; done
+	@touch $@
+
+$(O)/bin/bpftool: $(O)/bpftool-src/.patched
+	@mkdir -p $(O)/bpftool $(O)/bin
+	@echo '  BPFTOOL'
+	@$(MAKE) $(JOBS) -s -C $(<D)/tools/bpf/bpftool OUTPUT=$(O)/bpftool/ feature-llvm=0 feature-libbfd=0 \
+		feature-libcap=0 feature-clang-bpf-co-re=0 >/dev/null
+	@cp $(O)/bpftool/bpftool $@
+
+# Policies, one object a file
+
+headers := $(wildcard include/*.h include/uapi/linux/*.h)
+
+# clang has no <asm/types.h> for BPF; this machine's will do.
+export BPF_SYS_INCLUDE := -idirafter /usr/include/$(shell uname -m)-linux-gnu
+
+POLICIES := $(patsubst bpf/%.bpf.c,$(O)/bpf/%.bpf.o,$(wildcard bpf/*.bpf.c))
+
+policies: $(POLICIES)
+
+$(O)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) $(headers) $(O)/lib/libbpf.a
+	@mkdir -p $(O)/bpf
+	@echo '  POLICY  $*'
+	@clang -g -O2 -Wall -Wextra -Wno-unused-parameter -Werror -target bpf -mcpu=v3 \
+		-D__TARGET_ARCH_x86 -Iinclude -Iinclude/uapi -I$(O)/include $(BPF_SYS_INCLUDE) -c $< -o $@
+	@llvm-strip -g $@
+
+# planectl
+
+loader: $(if $(wildcard loader/*.c),$(O)/bin/planectl)
+
+$(O)/bin/planectl: $(wildcard loader/*.c loader/*.h) $(headers) $(O)/lib/libbpf.a
+	@mkdir -p $(O)/bin
+	@echo '  LOADER  planectl'
+	@$(CC) -O2 -g -Wall -Wextra -Werror -Iinclude -Iinclude/uapi -I$(O)/include \
+		-o $@ $(filter loader/%.c,$^) $(O)/lib/libbpf.a -lelf -lz
+
+# Tests, and the machine to run them in
+
+selftests: modules tools policies loader
+	@[ ! -e selftests/Makefile ] || $(MAKE) -C selftests O='$(O)'
+
+check: all
+	@O='$(O)' selftests/run-check
+
+demo: all
+	@O='$(O)' selftests/run-demo
+
+vm: all
+	@O='$(O)' selftests/vm/run --shell
+
+# Patches
+
+lint: $(O)/config.mk
+	@SRC='$(SRC)' scripts/lint
+
+patchstat:
+	@scripts/patchstat
+
+tree:
+	@[ -f '$(LINUX)/virt/kvm/kvm_main.c' ] || { echo 'make tree LINUX=<dir of a 6.12 kernel tree>' >&2; exit 1; }
+	@scripts/apply '$(LINUX)'
+
+# A real machine. depmod prefers updates/, so going back is removing what is there.
+
+UPDATES = $(INSTALL_MOD_PATH)/lib/modules/$(KVER)/updates
+
+modules_install: modules
+	@install -D -m 644 -t '$(UPDATES)' $(MODULES:%=$(O)/modules/%.ko)
+	@depmod $(if $(INSTALL_MOD_PATH),-b '$(INSTALL_MOD_PATH)') $(KVER)
+	@echo 'installed to $(UPDATES); to use: modprobe -r kvm-amd kvm-intel kvm, then modprobe again'
+
+modules_uninstall:
+	@rm -f $(MODULES:%='$(UPDATES)/%.ko')
+	@depmod $(if $(INSTALL_MOD_PATH),-b '$(INSTALL_MOD_PATH)') $(KVER)
