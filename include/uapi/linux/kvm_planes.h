@@ -39,8 +39,8 @@
  * kvm_plane_ops, as BPF_OBJ_GET of its pin gives it; or -1 to opt out. The fd
  * may be closed afterwards; it does not keep the policy loaded. When a policy is
  * removed, or ejected because it broke a rule, userspace switches planes again.
- * EBADF: not an fd of a BPF link. EINVAL: a link of another kind; flags or
- * other arguments that are not 0. EBUSY: the VM has a policy. ENOENT: opting
+ * EBADF: not an fd. EINVAL: an fd of something else; flags or other arguments
+ * that are not 0. EBUSY: the VM has a policy. ENOENT: opting
  * out of nothing. EOPNOTSUPP: no policies in this kernel, or for this VM.
  */
 #define KVM_CAP_PLANE_SWITCH	0x504c0002
@@ -74,6 +74,9 @@
  * Ignored until the VM has a second plane. KVM_RUN fails with EINVAL if @plane
  * is above KVM_CAP_PLANE and with ENOENT if this vCPU does not have the plane;
  * neither changes anything.
+ *
+ * What else KVM_RUN takes from struct kvm_run (cr8, kvm_dirty_regs) is for the
+ * plane that it asks for.
  *
  * An exit that userspace completes by the next KVM_RUN (port and memory-mapped
  * I/O, MSRs) is completed for the plane that it came from, whichever plane that
