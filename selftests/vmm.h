@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A virtual machine of one vCPU whose memory is the image of this program.
+ *
+ * Errors that are nobody's subject end the program, by fail().
+ */
+#ifndef VMM_H
+#define VMM_H
+
+#include <linux/kvm_planes.h>
+#include <stdbool.h>
+
+#include "guest.h"
+
+/* Memory below 1 MiB for code in real mode; the VMM's own pages, not the image. */
+#define VMM_LOW_GPA	0x10000
+#define VMM_LOW_SIZE	0x10000
+
+struct vm {
+	int fd;
+	int plane[KVM_MAX_PLANES];	/* [0] is -1 */
+	int vcpu[KVM_MAX_PLANES];	/* KVM_RUN is for [0] */
+	struct kvm_run *run;
+	struct kvm_cpuid2 *cpuid;
+	void *low;
+};
+
+/* What is called of each program that uses this. */
+__noreturn void __attribute__((format(printf, 1, 2))) fail(const char *fmt, ...);
+
+/* /dev/kvm of a KVM that has planes. */
+int vmm_open_kvm(void);
+
+/**
+ * vm_create - a VM with one vCPU, in plane 0, that has Hyper-V's interface
+ * @nr_planes: how many planes the VM and the vCPU get
+ */
+struct vm *vm_create(int nr_planes);
+void vm_add_plane(struct vm *vm, int plane);
+void vm_free(struct vm *vm);
+
+/* Let @plane start at @entry: 64-bit, CPL 0, with a stack and tables of its own. */
+void vm_start(struct vm *vm, int plane, guest_code_t entry);
+
+/* Log which pages of the image are written, or do not. */
+void vm_set_dirty_log(struct vm *vm, bool enabled);
+
+/* Whether the page at @address was written since this was asked last, of whatever page. */
+bool vm_page_dirty(struct vm *vm, const void *address);
+
+/* An ioctl that must not fail. */
+#define vm_ioctl(fd, cmd, arg) __vm_ioctl(fd, cmd, #cmd, (unsigned long)(arg))
+int __vm_ioctl(int fd, unsigned long cmd, const char *name, unsigned long arg);
+
+/* KVM_ENABLE_CAP; returns what ioctl() does. */
+int vm_enable_cap(int fd, __u32 cap, __u64 arg0, __u64 arg1, __u64 arg2);
+
+/* One KVM_RUN, again when a signal interrupts it. Returns the exit reason. */
+__u32 vm_run(struct vm *vm);
+const char *vm_exit_name(__u32 reason);
+
+/* What the guest said if the last exit was that, else NULL; ends the program if it aborted. */
+struct guest_call *vm_guest_call(struct vm *vm);
+
+__u64 vm_get_msr(struct vm *vm, int plane, __u32 msr);
+
+/* False if KVM does not accept the value. */
+bool vm_set_msr(struct vm *vm, int plane, __u32 msr, __u64 value);
+
+/* CPUID as the guest has it. */
+const struct kvm_cpuid_entry2 *vm_cpuid(struct vm *vm, __u32 function, __u32 index);
+
+#endif /* VMM_H */
