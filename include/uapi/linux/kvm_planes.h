@@ -48,7 +48,8 @@
 /**
  * KVM_CREATE_PLANE - create a plane (vm ioctl; argument: plane id)
  *
- * Returns a plane fd, which takes KVM_CHECK_EXTENSION and KVM_CREATE_VCPU_PLANE.
+ * Returns a plane fd, which takes KVM_CHECK_EXTENSION, KVM_CREATE_VCPU_PLANE and
+ * KVM_SIGNAL_MSI.
  * EINVAL: the id is above KVM_CAP_PLANE. EEXIST: plane 0, or created before.
  */
 #define KVM_CREATE_PLANE	_IO(KVMIO, 0xf8)
@@ -94,8 +95,11 @@ struct kvm_run_planes {
 /**
  * KVM_EXIT_PLANE_EVENT - something that may mean "switch planes"
  *
- * KVM_PLANE_EVENT_INTERRUPT: plane @target, in req_exit_planes, has a pending
- * interrupt.
+ * KVM_PLANE_EVENT_INTERRUPT: planes in req_exit_planes, other than the one that
+ * runs, have a pending interrupt, NMI or SMI that their own APIC priority lets
+ * through; RFLAGS.IF does not matter. @target is the lowest-numbered one. KVM
+ * looks for that before the guest is entered, and while it runs or is halted; a
+ * HLT is not over by it.
  *
  * KVM_PLANE_EVENT_HYPERCALL: the running plane made a hypercall, at CPL 0 in
  * protected mode, which KVM_CAP_PLANE or the policy sent here. RIP is past the
@@ -112,7 +116,7 @@ struct kvm_run_planes {
 
 /**
  * struct kvm_plane_event - what KVM_EXIT_PLANE_EVENT puts into struct kvm_run
- * @pending_event_planes: planes that have a pending interrupt
+ * @pending_event_planes: planes, other than the one that runs, that have one
  * @cause: KVM_PLANE_EVENT_*
  * @target: a plane, depends on @cause
  * @flags: out: 0; in: an answer, depends on @cause

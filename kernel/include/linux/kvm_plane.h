@@ -16,6 +16,7 @@
 
 struct kvm;
 struct kvm_enable_cap;
+struct kvm_msi;
 struct kvm_plane;
 struct kvm_plane_policy;
 struct kvm_vcpu;
@@ -58,6 +59,7 @@ struct kvm_plane_vm {
  *	release semantics, never unset
  * @running: the sibling that ran last
  * @suspended: KVM's copy of kvm_run_planes.suspended_planes
+ * @req_exit: KVM's copy of kvm_run_planes.req_exit_planes
  * @nr_switches: how often KVM switched planes
  *
  * From @sibling on, valid in plane 0's vCPU only; its mutex protects them.
@@ -70,6 +72,7 @@ struct kvm_plane_vcpu {
 	u8 id;
 
 	u16 suspended;
+	u16 req_exit;
 	struct kvm_vcpu *sibling[KVM_MAX_PLANES];
 	struct kvm_vcpu *running;
 	u64 nr_switches;
@@ -98,6 +101,9 @@ static inline int __kvm_plane_run(struct kvm_vcpu *vcpu0) { return -EINVAL; }
 #endif
 
 struct kvm_vcpu *__kvm_plane_switch(struct kvm_vcpu *vcpu);
+void __kvm_plane_kick(struct kvm_vcpu *vcpu);
+bool __kvm_plane_event(struct kvm_vcpu *vcpu, int *r);
+u16 kvm_plane_pending(struct kvm_vcpu *vcpu);
 void kvm_plane_switch_later(struct kvm_vcpu *vcpu, u8 id, u16 suspended);
 u16 kvm_plane_mask(struct kvm_vcpu *vcpu);
 u16 kvm_plane_runnable(struct kvm_vcpu *vcpu);
@@ -142,6 +148,8 @@ int kvm_arch_plane_vcpu_create(struct kvm_vcpu *vcpu);
 void kvm_arch_plane_vcpu_predestroy(struct kvm_vcpu *vcpu);
 bool kvm_arch_plane_completes_io(struct kvm_vcpu *vcpu);
 bool kvm_arch_plane_runnable(struct kvm_vcpu *vcpu);
+bool kvm_arch_plane_has_event(struct kvm_vcpu *vcpu);
+int kvm_arch_plane_signal_msi(struct kvm *kvm, u8 plane, struct kvm_msi *msi);
 void kvm_arch_plane_mode(struct kvm_vcpu *vcpu, u8 *cpl, u8 *mode);
 bool kvm_arch_plane_reg_shared(u32 reg);
 u64 kvm_arch_plane_read_reg(struct kvm_vcpu *vcpu, u32 reg);

@@ -90,4 +90,26 @@ static inline struct kvm_vcpu *kvm_plane_next(struct kvm_vcpu *vcpu)
 	return __kvm_plane_switch(vcpu);
 }
 
+/**
+ * kvm_plane_kick - an event arrived for a vCPU, see who else wants to know
+ * @vcpu: the vCPU; its request, or what it is about, was made already
+ */
+static inline void kvm_plane_kick(struct kvm_vcpu *vcpu)
+{
+	if (kvm_has_planes(vcpu->kvm))
+		__kvm_plane_kick(vcpu);
+}
+
+/**
+ * kvm_plane_event - see whether an event for another plane ends KVM_RUN
+ * @vcpu: the vCPU that runs, before it is entered or blocks
+ * @r: what the run loop is to return, if so
+ */
+static inline bool kvm_plane_event(struct kvm_vcpu *vcpu, int *r)
+{
+	if (likely(!kvm_test_request(KVM_REQ_PLANE_EVENT, vcpu)))
+		return false;
+	return __kvm_plane_event(vcpu, r);
+}
+
 #endif /* __KVM_PLANE_INLINE_H */

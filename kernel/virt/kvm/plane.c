@@ -302,6 +302,27 @@ static int kvm_plane_create_vcpu(struct kvm_plane *plane, unsigned long arg)
 	return r;
 }
 
+/* What of KVM_CHECK_EXTENSION is true of a plane fd by itself. */
+static int kvm_plane_fd_check_extension(long ext)
+{
+	switch (ext) {
+	case KVM_CAP_CHECK_EXTENSION_VM:
+	case KVM_CAP_SIGNAL_MSI:
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+static int kvm_plane_signal_msi(struct kvm_plane *plane, void __user *arg)
+{
+	struct kvm_msi msi;
+
+	if (copy_from_user(&msi, arg, sizeof(msi)))
+		return -EFAULT;
+	return kvm_arch_plane_signal_msi(plane->kvm, plane->id, &msi);
+}
+
 static int kvm_plane_release(struct inode *inode, struct file *filp)
 {
 	struct kvm_plane *plane = filp->private_data;
@@ -319,7 +340,9 @@ static long kvm_plane_ioctl(struct file *filp, unsigned int ioctl, unsigned long
 
 	switch (ioctl) {
 	case KVM_CHECK_EXTENSION:
-		return arg == KVM_CAP_CHECK_EXTENSION_VM;
+		return kvm_plane_fd_check_extension(arg);
+	case KVM_SIGNAL_MSI:
+		return kvm_plane_signal_msi(plane, (void __user *)arg);
 	case KVM_CREATE_VCPU_PLANE:
 		return kvm_plane_create_vcpu(plane, arg);
 	default:
@@ -443,6 +466,80 @@ static void kvm_plane_update_run(struct kvm_vcpu *vcpu0)
 	run->suspended_planes = vcpu0->plane.suspended;
 }
 
+/*
+ * From here on @vcpu is the plane that runs. What arrived for another one before
+ * is looked for in the run loop; what arrives later sends a request here.
+ */
+static void kvm_plane_set_running(struct kvm_vcpu *vcpu)
+{
+	struct kvm_plane_vcpu *plane0 = &vcpu->plane.vcpu0->plane;
+
+	WRITE_ONCE(plane0->running, vcpu);
+	if (!plane0->req_exit)
+		return;
+
+	/* Make @running visible before events are looked for; pairs with __kvm_plane_kick(). */
+	smp_mb();
+	kvm_make_request(KVM_REQ_PLANE_EVENT, vcpu);
+}
+
+/* See kvm_plane_kick(). */
+void __kvm_plane_kick(struct kvm_vcpu *vcpu)
+{
+	struct kvm_plane_vcpu *plane0 = &vcpu->plane.vcpu0->plane;
+	struct kvm_vcpu *running;
+
+	/* Make the event visible before @running is read; pairs with kvm_plane_set_running(). */
+	smp_mb();
+	running = READ_ONCE(plane0->running);
+	if (running == vcpu || !(READ_ONCE(plane0->req_exit) & BIT(vcpu->plane.id)))
+		return;
+
+	/* A vCPU that is halted has to look, but is not runnable itself. */
+	kvm_make_request(KVM_REQ_PLANE_EVENT, running);
+	kvm_make_request(KVM_REQ_UNBLOCK, running);
+	kvm_vcpu_kick(running);
+}
+
+/* The planes, other than @vcpu's own, that have a pending interrupt. */
+u16 kvm_plane_pending(struct kvm_vcpu *vcpu)
+{
+	struct kvm_vcpu *sibling;
+	unsigned int id;
+	u16 planes = 0;
+
+	for (id = 0; id < KVM_MAX_PLANES; id++) {
+		sibling = kvm_vcpu_sibling(vcpu, id);
+		if (sibling && sibling != vcpu && kvm_arch_plane_has_event(sibling))
+			planes |= BIT(id);
+	}
+	return planes;
+}
+
+/* See kvm_plane_event(). */
+bool __kvm_plane_event(struct kvm_vcpu *vcpu, int *r)
+{
+	u16 pending, wanted;
+
+	kvm_clear_request(KVM_REQ_PLANE_EVENT, vcpu);
+	/* Events are looked for after that, so that a later one makes the request again. */
+	smp_mb__after_atomic();
+
+	pending = kvm_plane_pending(vcpu);
+	wanted = pending & vcpu->plane.vcpu0->plane.req_exit;
+	if (!wanted)
+		return false;
+
+	vcpu->run->exit_reason = KVM_EXIT_PLANE_EVENT;
+	*kvm_run_plane_event(vcpu->run) = (struct kvm_plane_event) {
+		.pending_event_planes = pending,
+		.cause = KVM_PLANE_EVENT_INTERRUPT,
+		.target = __ffs(wanted),
+	};
+	*r = 0;
+	return true;
+}
+
 /* See kvm_plane_run(). */
 int __kvm_plane_run(struct kvm_vcpu *vcpu0)
 {
@@ -468,8 +565,9 @@ int __kvm_plane_run(struct kvm_vcpu *vcpu0)
 		}
 	}
 
-	vcpu0->plane.running = vcpu;
 	vcpu0->plane.suspended = suspended;
+	WRITE_ONCE(vcpu0->plane.req_exit, READ_ONCE(run->req_exit_planes));
+	kvm_plane_set_running(vcpu);
 	vcpu0->wants_to_run = false;
 
 	vcpu->wants_to_run = wants_to_run;
@@ -529,7 +627,7 @@ struct kvm_vcpu *__kvm_plane_switch(struct kvm_vcpu *vcpu)
 	vcpu_load(to);
 	kvm_vcpu_srcu_read_lock(to);
 
-	vcpu0->plane.running = to;
+	kvm_plane_set_running(to);
 	WRITE_ONCE(vcpu0->plane.nr_switches, vcpu0->plane.nr_switches + 1);
 	return to;
 }

@@ -10,7 +10,9 @@
 
 #include "cpuid.h"
 #include "hyperv.h"
+#include "irq.h"
 #include "kvm_cache_regs.h"
+#include "lapic.h"
 #include "mmu.h"
 #include "plane.h"
 #include "smm.h"
@@ -189,6 +191,139 @@ bool kvm_arch_plane_runnable(struct kvm_vcpu *vcpu)
 
 	return vcpu->arch.mp_state == KVM_MP_STATE_RUNNABLE ||
 	       vcpu->arch.mp_state == KVM_MP_STATE_HALTED;
+}
+
+/**
+ * kvm_arch_plane_has_event - whether a plane has a pending interrupt
+ * @vcpu: the plane's vCPU, which does not run
+ *
+ * One that its own APIC priority lets through, an NMI or an SMI; or one that it
+ * was about to take when it was left. Whether the plane would take it at once
+ * (RFLAGS.IF) is its own affair.
+ */
+bool kvm_arch_plane_has_event(struct kvm_vcpu *vcpu)
+{
+	/* What a plane does by itself before it is entered. */
+	if (kvm_check_request(KVM_REQ_HV_STIMER, vcpu))
+		kvm_hv_process_stimers(vcpu);
+	if (kvm_cpu_has_pending_timer(vcpu))
+		kvm_inject_pending_timer_irqs(vcpu);
+
+	if (vcpu->arch.nmi_pending || atomic_read(&vcpu->arch.nmi_queued) ||
+	    vcpu->arch.nmi_injected || vcpu->arch.interrupt.injected)
+		return true;
+	if (kvm_test_request(KVM_REQ_NMI, vcpu) || kvm_test_request(KVM_REQ_SMI, vcpu))
+		return true;
+#ifdef CONFIG_KVM_SMM
+	if (vcpu->arch.smi_pending)
+		return true;
+#endif
+	return kvm_cpu_has_interrupt(vcpu);
+}
+
+/**
+ * kvm_plane_deliver_irq - deliver an interrupt to the vCPUs of a plane
+ * @kvm: the VM
+ * @plane: the plane, not 0
+ * @src: who sends an IPI; NULL for an MSI
+ * @irq: the interrupt
+ *
+ * Return: the number of vCPUs that it was delivered to, 0 if they had it
+ * pending, -1 if there is none.
+ */
+int kvm_plane_deliver_irq(struct kvm *kvm, u8 plane, struct kvm_lapic *src,
+			  struct kvm_lapic_irq *irq)
+{
+	struct kvm_vcpu *vcpu, *lowest = NULL;
+	unsigned long i;
+	int r = -1;
+
+	if (src && irq->shorthand == APIC_DEST_SELF)
+		return kvm_apic_set_irq(src->vcpu, irq, NULL);
+
+	kvm_for_each_vcpu(i, vcpu, kvm) {
+		vcpu = kvm_vcpu_sibling(vcpu, plane);
+		if (!vcpu || !kvm_apic_present(vcpu))
+			continue;
+		if (!kvm_apic_match_dest(vcpu, src, irq->shorthand, irq->dest_id, irq->dest_mode))
+			continue;
+
+		if (!kvm_lowest_prio_delivery(irq))
+			r = max(r, 0) + kvm_apic_set_irq(vcpu, irq, NULL);
+		else if (kvm_lapic_enabled(vcpu) &&
+			 (!lowest || kvm_apic_compare_prio(vcpu, lowest) < 0))
+			lowest = vcpu;
+	}
+
+	return lowest ? kvm_apic_set_irq(lowest, irq, NULL) : r;
+}
+
+/**
+ * kvm_plane_pv_send_ipi - KVM_HC_SEND_IPI of a plane
+ * @sender: the vCPU that made the hypercall, not of plane 0
+ * @low: the first half of the bitmap of APIC ids
+ * @high: the second half
+ * @min: the APIC id of its first bit
+ * @icr: the low half of an ICR
+ * @op_64_bit: whether a half is 64 bits, not 32
+ *
+ * Return: the number of vCPUs, or -KVM_EINVAL.
+ */
+long kvm_plane_pv_send_ipi(struct kvm_vcpu *sender, u64 low, u64 high, u32 min,
+			   unsigned long icr, bool op_64_bit)
+{
+	struct kvm_lapic_irq irq = {
+		.vector = icr & APIC_VECTOR_MASK,
+		.delivery_mode = icr & APIC_MODE_MASK,
+		.level = icr & APIC_INT_ASSERT,
+		.trig_mode = icr & APIC_INT_LEVELTRIG,
+	};
+	unsigned int half = op_64_bit ? 64 : 32;
+	struct kvm_vcpu *vcpu;
+	unsigned long i;
+	long count = 0;
+	u32 bit;
+
+	if (icr & (APIC_DEST_MASK | APIC_SHORT_MASK))
+		return -KVM_EINVAL;
+
+	kvm_for_each_vcpu(i, vcpu, sender->kvm) {
+		vcpu = kvm_vcpu_sibling(vcpu, sender->plane.id);
+		if (!vcpu || !kvm_apic_present(vcpu))
+			continue;
+
+		bit = vcpu->vcpu_id - min;
+		if (bit < half ? low & BIT_ULL(bit) :
+		    bit < 2 * half && high & BIT_ULL(bit - half))
+			count += kvm_apic_set_irq(vcpu, &irq, NULL);
+	}
+	return count;
+}
+
+/**
+ * kvm_arch_plane_signal_msi - deliver an MSI to a plane
+ * @kvm: the VM
+ * @plane: the plane, not 0
+ * @msi: the message
+ *
+ * Return: as KVM_SIGNAL_MSI.
+ */
+int kvm_arch_plane_signal_msi(struct kvm *kvm, u8 plane, struct kvm_msi *msi)
+{
+	struct kvm_kernel_irq_routing_entry e = {
+		.msi.address_lo = msi->address_lo,
+		.msi.address_hi = msi->address_hi,
+		.msi.data = msi->data,
+	};
+	struct kvm_lapic_irq irq;
+
+	if (!irqchip_in_kernel(kvm) || msi->flags)
+		return -EINVAL;
+	if (kvm->arch.x2apic_format && msi->address_hi & 0xff)
+		return -EINVAL;
+
+	kvm_set_msi_irq(kvm, &e, &irq);
+	return kvm_plane_deliver_irq(kvm, plane, NULL, &irq);
 }
 
 /**
@@ -413,6 +548,7 @@ static int kvm_plane_hypercall_to_user(struct kvm_vcpu *vcpu)
 
 	vcpu->run->exit_reason = KVM_EXIT_PLANE_EVENT;
 	*event = (struct kvm_plane_event) {
+		.pending_event_planes = kvm_plane_pending(vcpu),
 		.cause = KVM_PLANE_EVENT_HYPERCALL,
 		.extra = vcpu->plane.hypercall_rip,
 	};

@@ -7,6 +7,13 @@
 
 #include <linux/kvm_host.h>
 
+struct kvm_lapic;
+struct kvm_lapic_irq;
+
+int kvm_plane_deliver_irq(struct kvm *kvm, u8 plane, struct kvm_lapic *src,
+			  struct kvm_lapic_irq *irq);
+long kvm_plane_pv_send_ipi(struct kvm_vcpu *sender, u64 low, u64 high, u32 min,
+			   unsigned long icr, bool op_64_bit);
 bool __kvm_plane_hypercall(struct kvm_vcpu *vcpu, int *r);
 
 /**
