@@ -13,7 +13,7 @@
 
 #include "test.h"
 
-#define SECONDS_PER_TEST	60
+#define SECONDS_PER_TEST	120
 #define EXIT_SKIP		4
 
 static __u64 seed;
