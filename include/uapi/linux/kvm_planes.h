@@ -31,6 +31,18 @@
 #define KVM_PLANE_EXIT_HYPERCALL	(1ULL << 0)
 
 /**
+ * KVM_CAP_PLANE_FPU - each plane has an FPU of its own (system, vm)
+ *
+ * KVM_CHECK_EXTENSION returns 1 on /dev/kvm if a VM can choose so, and on a VM if
+ * it did. Otherwise the planes of a vCPU have one FPU, and KVM_SET_FPU,
+ * KVM_SET_XSAVE and the like set it for all of them. PKRU is never shared.
+ *
+ * KVM_ENABLE_CAP (vm): args[0] is 1 to choose so, 0 to undo it.
+ * EINVAL: flags or other arguments. EBUSY: the VM has a second plane.
+ */
+#define KVM_CAP_PLANE_FPU	0x504c0001
+
+/**
  * KVM_CAP_PLANE_SWITCH - planes are switched in the kernel, by a policy (system, vm)
  *
  * KVM_CHECK_EXTENSION returns 1 if policies can be loaded into this kernel.

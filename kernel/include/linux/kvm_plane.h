@@ -26,6 +26,7 @@ struct module;
  * struct kvm_plane_vm - what struct kvm holds for planes
  * @plane: planes 1 to 3; set under kvm->lock, never unset
  * @created: there is one
+ * @split_fpu: each plane has an FPU of its own; fixed once there is one
  * @policy: switches planes in the kernel; RCU; set under kvm->lock, unset by cmpxchg
  * @eject: the last ejection, complete once kind is set
  * @hypercall_first: first hypercall number that exits to userspace
@@ -36,6 +37,7 @@ struct module;
 struct kvm_plane_vm {
 	struct kvm_plane *plane[KVM_MAX_PLANES];
 	bool created;
+	bool split_fpu;
 	bool hypercall_exits;
 	u64 hypercall_first;
 	u64 hypercall_last;
@@ -147,6 +149,7 @@ bool kvm_arch_plane_ioctl(unsigned int ioctl);
 int kvm_arch_plane_vcpu_create(struct kvm_vcpu *vcpu);
 void kvm_arch_plane_vcpu_predestroy(struct kvm_vcpu *vcpu);
 bool kvm_arch_plane_completes_io(struct kvm_vcpu *vcpu);
+void kvm_arch_plane_switch_fpu(struct kvm_vcpu *from, struct kvm_vcpu *to);
 bool kvm_arch_plane_runnable(struct kvm_vcpu *vcpu);
 bool kvm_arch_plane_has_event(struct kvm_vcpu *vcpu);
 int kvm_arch_plane_signal_msi(struct kvm *kvm, u8 plane, struct kvm_msi *msi);

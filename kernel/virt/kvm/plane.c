@@ -92,7 +92,7 @@ static void kvm_plane_vm_init(struct kvm *kvm)
 			    &kvm_plane_policy_fops);
 }
 
-/* See KVM_CAP_PLANE and KVM_CAP_PLANE_SWITCH in <linux/kvm_planes.h>; @kvm may be NULL. */
+/* See KVM_CAP_PLANE and its like in <linux/kvm_planes.h>; @kvm may be NULL. */
 int kvm_plane_check_extension(struct kvm *kvm, long ext)
 {
 	if (!kvm_arch_has_planes(kvm))
@@ -101,6 +101,8 @@ int kvm_plane_check_extension(struct kvm *kvm, long ext)
 	switch (ext) {
 	case KVM_CAP_PLANE:
 		return KVM_MAX_PLANES - 1;
+	case KVM_CAP_PLANE_FPU:
+		return !kvm || kvm->planes.split_fpu;
 	case KVM_CAP_PLANE_SWITCH:
 		return kvm_plane_bpf_usable();
 	default:
@@ -125,10 +127,23 @@ static int kvm_plane_enable_exits(struct kvm *kvm, struct kvm_enable_cap *cap)
 	return 0;
 }
 
+static int kvm_plane_enable_fpu(struct kvm *kvm, struct kvm_enable_cap *cap)
+{
+	if (cap->args[0] > 1 || cap->args[1] || cap->args[2] || cap->args[3])
+		return -EINVAL;
+	if (kvm->planes.created)
+		return -EBUSY;
+
+	kvm->planes.split_fpu = cap->args[0];
+	return 0;
+}
+
 static int kvm_plane_enable_switch(struct kvm *kvm, struct kvm_enable_cap *cap)
 {
 	if (cap->args[1] || cap->args[2] || cap->args[3])
 		return -EINVAL;
+	if (!kvm_plane_bpf_usable())
+		return -EOPNOTSUPP;
 	if (cap->args[0] == ~0ULL)
 		return kvm_plane_policy_detach(kvm);
 	if (cap->args[0] > INT_MAX)
@@ -137,22 +152,29 @@ static int kvm_plane_enable_switch(struct kvm *kvm, struct kvm_enable_cap *cap)
 	return kvm_plane_policy_attach(kvm, cap->args[0]);
 }
 
-/* See KVM_CAP_PLANE and KVM_CAP_PLANE_SWITCH in <linux/kvm_planes.h>. */
+/* See KVM_CAP_PLANE and its like in <linux/kvm_planes.h>. */
 int kvm_plane_enable_cap(struct kvm *kvm, struct kvm_enable_cap *cap)
 {
 	int r;
 
 	if (cap->flags)
 		return -EINVAL;
-	if (!kvm_plane_check_extension(kvm, cap->cap))
+	if (!kvm_arch_has_planes(kvm))
 		return -EOPNOTSUPP;
 
 	mutex_lock(&kvm->lock);
 	kvm_plane_vm_init(kvm);
-	if (cap->cap == KVM_CAP_PLANE)
+	switch (cap->cap) {
+	case KVM_CAP_PLANE:
 		r = kvm_plane_enable_exits(kvm, cap);
-	else
+		break;
+	case KVM_CAP_PLANE_FPU:
+		r = kvm_plane_enable_fpu(kvm, cap);
+		break;
+	default:
 		r = kvm_plane_enable_switch(kvm, cap);
+		break;
+	}
 	mutex_unlock(&kvm->lock);
 	return r;
 }
@@ -623,6 +645,7 @@ struct kvm_vcpu *__kvm_plane_switch(struct kvm_vcpu *vcpu)
 	vcpu->wants_to_run = false;
 
 	kvm_vcpu_srcu_read_unlock(vcpu);
+	kvm_arch_plane_switch_fpu(vcpu, to);
 	vcpu_put(vcpu);
 	vcpu_load(to);
 	kvm_vcpu_srcu_read_lock(to);

@@ -76,6 +76,7 @@ bool kvm_arch_plane_ioctl(unsigned int ioctl)
 	case KVM_SET_LAPIC:
 	case KVM_GET_NESTED_STATE:
 	case KVM_SET_NESTED_STATE:
+	case KVM_PRE_FAULT_MEMORY:
 		return true;
 	default:
 		return false;
@@ -132,8 +133,8 @@ static int kvm_plane_copy_cpuid(struct kvm_vcpu *vcpu)
  * kvm_arch_plane_vcpu_create - make a new vCPU a sibling of plane 0's
  * @vcpu: the new vCPU, after kvm_arch_vcpu_create(); plane 0's mutex is held
  *
- * The FPU is one: both point to one fpstate. It cannot move any more, as only
- * KVM_SET_CPUID{,2} enlarges it.
+ * Unless the VM chose otherwise the FPU is one: both point to one fpstate. It
+ * cannot move any more, as only KVM_SET_CPUID{,2} enlarges it.
  *
  * Return: 0 or -errno; then kvm_arch_plane_vcpu_predestroy() comes next.
  */
@@ -142,8 +143,10 @@ int kvm_arch_plane_vcpu_create(struct kvm_vcpu *vcpu)
 	struct kvm_vcpu *vcpu0 = vcpu->plane.vcpu0;
 	int r;
 
-	fpu_free_guest_fpstate(&vcpu->arch.guest_fpu);
-	vcpu->arch.guest_fpu = vcpu0->arch.guest_fpu;
+	if (!vcpu->kvm->planes.split_fpu) {
+		fpu_free_guest_fpstate(&vcpu->arch.guest_fpu);
+		vcpu->arch.guest_fpu = vcpu0->arch.guest_fpu;
+	}
 	free_page((unsigned long)vcpu->arch.pio_data);
 	vcpu->arch.pio_data = vcpu0->arch.pio_data;
 
@@ -174,8 +177,25 @@ void kvm_arch_plane_vcpu_predestroy(struct kvm_vcpu *vcpu)
 	kvm_mmu_unload(vcpu);
 	vcpu_put(vcpu);
 
-	vcpu->arch.guest_fpu.fpstate = NULL;
+	if (!vcpu->kvm->planes.split_fpu)
+		vcpu->arch.guest_fpu.fpstate = NULL;
 	vcpu->arch.pio_data = NULL;
+}
+
+/**
+ * kvm_arch_plane_switch_fpu - load the FPU of another plane
+ * @from: the plane that runs, its FPU loaded
+ * @to: the plane that is to run
+ *
+ * Nothing to do where both have the same one.
+ */
+void kvm_arch_plane_switch_fpu(struct kvm_vcpu *from, struct kvm_vcpu *to)
+{
+	if (!from->kvm->planes.split_fpu)
+		return;
+
+	kvm_put_guest_fpu(from);
+	kvm_load_guest_fpu(to);
 }
 
 /**

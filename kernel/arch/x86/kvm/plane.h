@@ -14,6 +14,8 @@ int kvm_plane_deliver_irq(struct kvm *kvm, u8 plane, struct kvm_lapic *src,
 			  struct kvm_lapic_irq *irq);
 long kvm_plane_pv_send_ipi(struct kvm_vcpu *sender, u64 low, u64 high, u32 min,
 			   unsigned long icr, bool op_64_bit);
+void kvm_load_guest_fpu(struct kvm_vcpu *vcpu);
+void kvm_put_guest_fpu(struct kvm_vcpu *vcpu);
 bool __kvm_plane_hypercall(struct kvm_vcpu *vcpu, int *r);
 
 /**
