@@ -655,6 +655,54 @@ struct kvm_vcpu *__kvm_plane_switch(struct kvm_vcpu *vcpu)
 	return to;
 }
 
+static void kvm_plane_add_stats(struct kvm_vcpu_stat *to, const struct kvm_vcpu_stat *from)
+{
+	const struct kvm_stats_desc *desc = kvm_vcpu_stats_desc;
+	unsigned int i, k;
+
+	for (i = 0; i < kvm_vcpu_stats_header.num_desc; i++, desc++) {
+		if ((desc->flags & KVM_STATS_TYPE_MASK) == KVM_STATS_TYPE_INSTANT)
+			continue;
+		for (k = 0; k < desc->size; k++)
+			*((u64 *)((void *)to + desc->offset) + k) +=
+				*((const u64 *)((const void *)from + desc->offset) + k);
+	}
+}
+
+/**
+ * kvm_plane_stats_read - read the statistics of a vCPU that has several planes
+ * @vcpu: plane 0's vCPU
+ * @buf: as for kvm_stats_read(), and so are the others
+ * @size: ditto
+ * @offset: ditto
+ *
+ * Counts are of all planes; what is true or not at an instant is of the plane
+ * that ran last.
+ *
+ * Return: as kvm_stats_read(), or -ENOMEM.
+ */
+ssize_t kvm_plane_stats_read(struct kvm_vcpu *vcpu, char __user *buf, size_t size, loff_t *offset)
+{
+	struct kvm_vcpu *running = READ_ONCE(vcpu->plane.running), *sibling;
+	struct kvm_vcpu_stat *sum;
+	unsigned int id;
+	ssize_t r;
+
+	sum = kmemdup(&running->stat, sizeof(*sum), GFP_KERNEL);
+	if (!sum)
+		return -ENOMEM;
+
+	for (id = 0; id < KVM_MAX_PLANES; id++) {
+		sibling = kvm_vcpu_sibling(vcpu, id);
+		if (sibling && sibling != running)
+			kvm_plane_add_stats(sum, &sibling->stat);
+	}
+	r = kvm_stats_read(vcpu->stats_id, &kvm_vcpu_stats_header, kvm_vcpu_stats_desc, sum,
+			   sizeof(*sum), buf, size, offset);
+	kfree(sum);
+	return r;
+}
+
 /* A vendor module is loaded: like VMs and vCPUs, planes keep it from going. */
 void kvm_plane_init(struct module *module)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the planes need of kvm_main.c.
+ * What the planes and kvm_main.c need of each other and nobody else does.
  */
 #ifndef __KVM_MAIN_PLANE_H
 #define __KVM_MAIN_PLANE_H
@@ -14,6 +14,7 @@ extern struct file_operations kvm_vcpu_fops;
 
 void kvm_vcpu_init(struct kvm_vcpu *vcpu, struct kvm *kvm, unsigned int id);
 void kvm_vcpu_destroy(struct kvm_vcpu *vcpu);
+ssize_t kvm_plane_stats_read(struct kvm_vcpu *vcpu, char __user *buf, size_t size, loff_t *offset);
 long kvm_vcpu_ioctl(struct file *filp, unsigned int ioctl, unsigned long arg);
 
 #endif /* __KVM_MAIN_PLANE_H */
