@@ -4,6 +4,7 @@
  */
 #include <fcntl.h>
 #include <stdlib.h>
+#include <pthread.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -133,6 +134,51 @@ static void cpuid(enum test_how how)
 	vm_free(vm);
 }
 
+static volatile bool stop;
+
+static void spin_until_stopped(void)
+{
+	while (!stop)
+		;
+	for (;;)
+		guest_sync(0);
+}
+
+static void *add_planes(void *arg)
+{
+	struct vm *vm = arg;
+	int i;
+
+	usleep(20000);
+	for (i = 1; i < KVM_MAX_PLANES; i++)
+		vm_add_plane(vm, i);
+	stop = true;
+	return NULL;
+}
+
+/* The guest runs until the planes are there: to wait for it would be to wait forever. */
+static void while_running(enum test_how how)
+{
+	struct vm *vm = vm_create(1);
+	pthread_t thread;
+	int i;
+
+	vm_start(vm, 0, spin_until_stopped);
+	pthread_create(&thread, NULL, add_planes, vm);
+	vm_run(vm);
+	ASSERT(vm_guest_call(vm));
+	pthread_join(thread, NULL);
+
+	for (i = 1; i < KVM_MAX_PLANES; i++) {
+		vm_start(vm, i, spin_until_stopped);
+		kvm_run_planes(vm->run)->plane = i;
+		vm_run(vm);
+		ASSERT(vm_guest_call(vm));
+		ASSERT_EQ(vm_guest_call(vm)->plane, i);
+	}
+	vm_free(vm);
+}
+
 /* Every order of closing the four fds of a VM with a plane */
 static void closing_order(enum test_how how)
 {
@@ -165,6 +211,7 @@ const struct test tests[] = {
 	TEST("a plane is created once, and only one that there can be", plane_ids),
 	TEST("a plane takes the fd of plane 0's vCPU of the same VM, once", vcpu_fds),
 	TEST("each vCPU of a VM has planes of its own", several_vcpus),
+	TEST("planes are added to a vCPU while it runs", while_running),
 	TEST("a plane's vCPU fd is for its state and nothing else", plane_vcpu_ioctls),
 	TEST("CPUID cannot be changed once a vCPU has a second plane", cpuid),
 	TEST("the fds of a VM with planes can be closed in every order", closing_order),

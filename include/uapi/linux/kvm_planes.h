@@ -71,8 +71,7 @@
  *
  * The argument is the fd of plane 0's vCPU, whose id, CPUID and TSC the new
  * vCPU has. Returns a vCPU fd for the ioctls that get and set registers; KVM_RUN
- * is for plane 0's fd. CPUID cannot be changed afterwards. Waits for a KVM_RUN
- * of the vCPU to end.
+ * is for plane 0's fd, and may be in progress. CPUID cannot be changed afterwards.
  * EBADF: not an fd. EINVAL: not a vCPU of plane 0 of this VM. EEXIST: the plane
  * has this vCPU.
  */

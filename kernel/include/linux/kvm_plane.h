@@ -57,14 +57,14 @@ struct kvm_plane_vm {
  * @hypercall_rip: where the hypercall was that userspace is to answer
  * @hypercall_passed: KVM is to handle the hypercall at RIP by itself
  * @id: the plane
- * @sibling: the planes of this vCPU, plane 0 included; set under its mutex with
- *	release semantics, never unset
+ * @sibling: the planes of this vCPU, plane 0 included; set under
+ *	kvm_plane_vcpu_lock with release semantics, never unset
  * @running: the sibling that ran last
  * @suspended: KVM's copy of kvm_run_planes.suspended_planes
  * @req_exit: KVM's copy of kvm_run_planes.req_exit_planes
  * @nr_switches: how often KVM switched planes
  *
- * From @sibling on, valid in plane 0's vCPU only; its mutex protects them.
+ * From @sibling on, valid in plane 0's vCPU only; its mutex protects the rest.
  */
 struct kvm_plane_vcpu {
 	struct kvm_vcpu *vcpu0;
@@ -79,6 +79,8 @@ struct kvm_plane_vcpu {
 	struct kvm_vcpu *running;
 	u64 nr_switches;
 };
+
+extern struct mutex kvm_plane_vcpu_lock;
 
 #ifdef CONFIG_X86
 void kvm_plane_init(struct module *module);

@@ -2,10 +2,12 @@
 /*
  * KVM planes: creating them, and running the one that is asked for.
  *
- * Locks: kvm->lock protects the table of planes. Everything of a vCPU's planes
- * is under the mutex of plane 0's vCPU: creation, the ioctls of every plane, and
- * KVM_RUN, which may so run any of them. A sibling's own mutex is taken inside
- * it by the stock ioctl path and never contended.
+ * Locks: kvm->lock protects the table of planes. What concerns the state of a
+ * vCPU's planes is under the mutex of plane 0's vCPU: the ioctls of every plane,
+ * and KVM_RUN, which may so run any of them. A sibling's own mutex is taken inside
+ * it by the stock ioctl path and never contended. To add a sibling does not wait
+ * for KVM_RUN: kvm_plane_vcpu_lock, which nests inside vCPU mutexes, keeps out what
+ * would change the state that siblings have in common, which is CPUID.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -29,6 +31,9 @@ struct kvm_plane {
 	struct kvm *kvm;
 	u8 id;
 };
+
+/* Held while a sibling is added, and while CPUID of any vCPU is set. */
+DEFINE_MUTEX(kvm_plane_vcpu_lock);
 
 /* A sibling's mutex nests inside plane 0's. */
 static struct lock_class_key kvm_plane_vcpu_mutex_key;
@@ -276,7 +281,7 @@ static int kvm_plane_add_vcpu(struct kvm_plane *plane, struct kvm_vcpu *vcpu0)
 	char name[32];
 	int fd;
 
-	lockdep_assert_held(&vcpu0->mutex);
+	lockdep_assert_held(&kvm_plane_vcpu_lock);
 
 	if (vcpu0->plane.sibling[plane->id])
 		return -EEXIST;
@@ -317,10 +322,10 @@ static int kvm_plane_create_vcpu(struct kvm_plane *plane, unsigned long arg)
 	if (vcpu0->kvm != plane->kvm)
 		return -EINVAL;
 
-	if (mutex_lock_killable(&vcpu0->mutex))
+	if (mutex_lock_killable(&kvm_plane_vcpu_lock))
 		return -EINTR;
 	r = kvm_plane_add_vcpu(plane, vcpu0);
-	mutex_unlock(&vcpu0->mutex);
+	mutex_unlock(&kvm_plane_vcpu_lock);
 	return r;
 }
 
