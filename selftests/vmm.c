@@ -193,7 +193,17 @@ static void choose_hypercall_insn(struct vm *vm)
 	guest_hypercall_insn[2] = intel ? 0xc1 : 0xd9;
 }
 
-struct vm *vm_create(int nr_planes)
+static void create_vcpu(struct vm *vm, int kvm, int id)
+{
+	vm->vcpu[0] = vm_ioctl(vm->fd, KVM_CREATE_VCPU, id);
+	vm_ioctl(vm->vcpu[0], KVM_SET_CPUID2, vm->cpuid);
+	vm->run = mmap(NULL, vm_ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0), PROT_READ | PROT_WRITE,
+		       MAP_SHARED, vm->vcpu[0], 0);
+	if (vm->run == MAP_FAILED)
+		fail("mmap of a vCPU: %s", strerror(errno));
+}
+
+struct vm *vm_create_with(int nr_planes, __u32 cap, __u64 arg)
 {
 	struct vm *vm = calloc(1, sizeof(*vm));
 	int kvm = vmm_open_kvm();
@@ -211,6 +221,8 @@ struct vm *vm_create(int nr_planes)
 	vm_ioctl(vm->fd, KVM_SET_TSS_ADDR, 0xfffbd000);
 	if (vm_enable_cap(vm->fd, KVM_CAP_SPLIT_IRQCHIP, 24, 0, 0))
 		fail("KVM_CAP_SPLIT_IRQCHIP: %s", strerror(errno));
+	if (cap && vm_enable_cap(vm->fd, cap, arg, 0, 0))
+		fail("KVM_ENABLE_CAP of %#x: %s", cap, strerror(errno));
 
 	vm->low = mmap(NULL, VMM_LOW_SIZE, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -219,18 +231,36 @@ struct vm *vm_create(int nr_planes)
 	set_image(vm, 0);
 	set_memory(vm, SLOT_LOW, VMM_LOW_GPA, vm->low, VMM_LOW_SIZE, 0);
 
-	vm->vcpu[0] = vm_ioctl(vm->fd, KVM_CREATE_VCPU, 0);
-	vm_ioctl(vm->vcpu[0], KVM_SET_CPUID2, vm->cpuid);
-	vm->run = mmap(NULL, vm_ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0), PROT_READ | PROT_WRITE,
-		       MAP_SHARED, vm->vcpu[0], 0);
-	if (vm->run == MAP_FAILED)
-		fail("mmap of a vCPU: %s", strerror(errno));
+	create_vcpu(vm, kvm, 0);
 	close(kvm);
 
 	choose_hypercall_insn(vm);
 	for (i = 1; i < nr_planes; i++)
 		vm_add_plane(vm, i);
 	return vm;
+}
+
+struct vm *vm_create(int nr_planes)
+{
+	return vm_create_with(nr_planes, 0, 0);
+}
+
+struct vm *vm_add_vcpu(struct vm *vm, int id)
+{
+	struct kvm_mp_state runnable = { .mp_state = KVM_MP_STATE_RUNNABLE };
+	struct vm *other = malloc(sizeof(*other));
+	int kvm = vmm_open_kvm();
+	int i;
+
+	if (!other)
+		fail("no memory");
+	*other = *vm;
+	for (i = 0; i < KVM_MAX_PLANES; i++)
+		other->vcpu[i] = -1;
+	create_vcpu(other, kvm, id);
+	close(kvm);
+	vm_ioctl(other->vcpu[0], KVM_SET_MP_STATE, &runnable);
+	return other;
 }
 
 void vm_add_plane(struct vm *vm, int plane)

@@ -326,7 +326,7 @@ long kvm_plane_pv_send_ipi(struct kvm_vcpu *sender, u64 low, u64 high, u32 min,
  * @plane: the plane, not 0
  * @msi: the message
  *
- * Return: as KVM_SIGNAL_MSI.
+ * Return: as KVM_SIGNAL_MSI; 0 also if there is nobody to take it, as in plane 0.
  */
 int kvm_arch_plane_signal_msi(struct kvm *kvm, u8 plane, struct kvm_msi *msi)
 {
@@ -343,7 +343,7 @@ int kvm_arch_plane_signal_msi(struct kvm *kvm, u8 plane, struct kvm_msi *msi)
 		return -EINVAL;
 
 	kvm_set_msi_irq(kvm, &e, &irq);
-	return kvm_plane_deliver_irq(kvm, plane, NULL, &irq);
+	return max(kvm_plane_deliver_irq(kvm, plane, NULL, &irq), 0);
 }
 
 /**
