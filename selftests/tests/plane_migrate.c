@@ -1,0 +1,532 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A VM with planes can be stopped anywhere, saved by what KVM_GET_* and kvm_run
+ * say, and go on as another VM: with a policy or without.
+ *
+ * Both VMs have the image of this program for memory, so that memory is there
+ * without being copied; the old VM is gone before the new one runs.
+ */
+#include <pthread.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "counting_guest.h"
+#include "test.h"
+#include "vtl_guest.h"
+#include "vtl_test.h"
+
+#define AT_SIGNALS	15
+#define AT_EXITS	5
+#define SYNCS		3
+#define MAX_MSRS	256
+
+#define MSR_TSC			0x10
+#define MSR_HV_VP_RUNTIME	0x40000010
+#define MSR_HV_TIME_REF_COUNT	0x40000020
+
+/* APM volume 2, "Local APIC registers" */
+#define APIC_SPIV	0xf0
+#define APIC_SPIV_ON	0x100
+#define APIC_IRR	0x200
+#define APIC_LVTT	0x320
+#define APIC_TMICT	0x380
+#define APIC_TMCCT	0x390
+#define APIC_TDCR	0x3e0
+#define VECTOR		0x50
+#define TIMER_VECTOR	0x51
+
+struct plane_state {
+	struct kvm_regs regs;
+	struct kvm_sregs2 sregs;
+	struct kvm_debugregs debugregs;
+	struct kvm_xcrs xcrs;
+	struct kvm_xsave xsave;
+	struct kvm_vcpu_events events;
+	struct kvm_lapic_state lapic;
+	__u64 msr[MAX_MSRS];
+};
+
+struct saved {
+	struct plane_state plane[KVM_MAX_PLANES];
+	__u8 running;
+	__u16 suspended;
+};
+
+static struct saved saved;
+static __u32 msrs[MAX_MSRS];
+static unsigned int nr_msrs;
+static __u64 rng;
+
+static void find_msrs(struct vm *vm)
+{
+	struct {
+		struct kvm_msr_list header;
+		__u32 index[MAX_MSRS];
+	} list = { .header.nmsrs = MAX_MSRS };
+	struct {
+		struct kvm_msrs header;
+		struct kvm_msr_entry entry;
+	} one;
+	int kvm = vmm_open_kvm();
+	unsigned int i;
+
+	vm_ioctl(kvm, KVM_GET_MSR_INDEX_LIST, &list);
+	close(kvm);
+	nr_msrs = 0;
+	for (i = 0; i < list.header.nmsrs; i++) {
+		memset(&one, 0, sizeof(one));
+		one.header.nmsrs = 1;
+		one.entry.index = list.header.indices[i];
+		if (vm_ioctl(vm->vcpu[0], KVM_GET_MSRS, &one) == 1)
+			msrs[nr_msrs++] = one.entry.index;
+	}
+}
+
+static bool goes_on(__u32 msr)
+{
+	return msr == MSR_TSC || msr == MSR_HV_VP_RUNTIME || msr == MSR_HV_TIME_REF_COUNT;
+}
+
+static void save_plane(struct vm *vm, int plane, struct plane_state *state)
+{
+	int vcpu = vm->vcpu[plane];
+	unsigned int i;
+
+	memset(state, 0, sizeof(*state));
+	vm_ioctl(vcpu, KVM_GET_REGS, &state->regs);
+	vm_ioctl(vcpu, KVM_GET_SREGS2, &state->sregs);
+	vm_ioctl(vcpu, KVM_GET_DEBUGREGS, &state->debugregs);
+	vm_ioctl(vcpu, KVM_GET_XCRS, &state->xcrs);
+	vm_ioctl(vcpu, KVM_GET_XSAVE, &state->xsave);
+	vm_ioctl(vcpu, KVM_GET_VCPU_EVENTS, &state->events);
+	vm_ioctl(vcpu, KVM_GET_LAPIC, &state->lapic);
+	for (i = 0; i < nr_msrs; i++)
+		state->msr[i] = vm_get_msr(vm, plane, msrs[i]);
+}
+
+static void restore_plane(struct vm *vm, int plane, struct plane_state *state)
+{
+	int vcpu = vm->vcpu[plane];
+	unsigned int i;
+
+	vm_ioctl(vcpu, KVM_SET_SREGS2, &state->sregs);
+	vm_ioctl(vcpu, KVM_SET_XCRS, &state->xcrs);
+	vm_ioctl(vcpu, KVM_SET_XSAVE, &state->xsave);
+	for (i = 0; i < nr_msrs; i++) {
+		if (vm_get_msr(vm, plane, msrs[i]) == state->msr[i])
+			continue;
+		if (!vm_set_msr(vm, plane, msrs[i], state->msr[i]) && !goes_on(msrs[i]))
+			fail("MSR %#x, plane %d, cannot be %#llx", msrs[i], plane, state->msr[i]);
+	}
+	vm_ioctl(vcpu, KVM_SET_REGS, &state->regs);
+	vm_ioctl(vcpu, KVM_SET_LAPIC, &state->lapic);
+	vm_ioctl(vcpu, KVM_SET_DEBUGREGS, &state->debugregs);
+	vm_ioctl(vcpu, KVM_SET_VCPU_EVENTS, &state->events);
+}
+
+#define PART(member)							\
+	{ #member, offsetof(struct plane_state, member), sizeof(saved.plane[0].member) }
+
+static const struct {
+	const char *name;
+	size_t offset;
+	size_t size;
+} parts[] = {
+	PART(regs), PART(sregs), PART(debugregs), PART(xcrs), PART(xsave), PART(events),
+	PART(lapic),
+};
+
+static void same_plane(struct plane_state *a, struct plane_state *b, int plane)
+{
+	unsigned int i;
+
+	/* How far the timer is: time passes. */
+	memset(a->lapic.regs + APIC_TMCCT, 0, 4);
+	memset(b->lapic.regs + APIC_TMCCT, 0, 4);
+	for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		if (memcmp((char *)a + parts[i].offset, (char *)b + parts[i].offset,
+			   parts[i].size))
+			fail("%s of plane %d is lost", parts[i].name, plane);
+	for (i = 0; i < nr_msrs; i++)
+		if (a->msr[i] != b->msr[i] && !goes_on(msrs[i]))
+			fail("MSR %#x of plane %d: %#llx, it was %#llx",
+			     msrs[i], plane, b->msr[i], a->msr[i]);
+}
+
+static int nr_planes(struct vm *vm)
+{
+	int n = 0;
+
+	while (n < KVM_MAX_PLANES && vm->vcpu[n] >= 0)
+		n++;
+	return n;
+}
+
+static void save(struct vm *vm)
+{
+	int i;
+
+	/* Whatever the last exit left to be done, and the registers in kvm_run */
+	vm->run->immediate_exit = 1;
+	ASSERT_ERRNO(ioctl(vm->vcpu[0], KVM_RUN, 0), EINTR);
+
+	for (i = 0; i < nr_planes(vm); i++)
+		save_plane(vm, i, &saved.plane[i]);
+	saved.running = kvm_run_planes(vm->run)->plane;
+	saved.suspended = kvm_run_planes(vm->run)->suspended_planes;
+}
+
+static void restore(struct vm *vm)
+{
+	static struct plane_state now;
+	int i;
+
+	for (i = 0; i < nr_planes(vm); i++)
+		restore_plane(vm, i, &saved.plane[i]);
+	for (i = 0; i < nr_planes(vm); i++) {
+		save_plane(vm, i, &now);
+		same_plane(&saved.plane[i], &now, i);
+	}
+	kvm_run_planes(vm->run)->plane = saved.running;
+	kvm_run_planes(vm->run)->suspended_planes = saved.suspended;
+}
+
+/* Returns what @vm has become. */
+static struct vm *migrate(struct vm *vm)
+{
+	int planes = nr_planes(vm);
+
+	save(vm);
+	vm_free(vm);
+	vm = vm_create(planes);
+	restore(vm);
+	return vm;
+}
+
+/* The VMM's part of it: what it knows of VTLs, and who switches them from now on. */
+static void migrate_vtls(struct vtl *vtl, int policy)
+{
+	struct vtl old = *vtl;
+
+	vtl_init(vtl, migrate(old.vm));
+	memcpy(vtl->assist_msr, old.assist_msr, sizeof(old.assist_msr));
+	vtl->switches = old.switches;
+	if (policy >= 0 && vtl_use_policy(vtl, policy))
+		fail("opting in to the VTL policy: %s", strerror(errno));
+}
+
+static struct vm *current_vm;
+static sigset_t signals;
+static pthread_t vcpu_thread;
+static volatile bool armed, stop;
+
+static void on_signal(int signal)
+{
+	current_vm->run->immediate_exit = 1;
+}
+
+static void *interrupt(void *unused)
+{
+	__u64 random = test_seed() | 1;
+
+	while (!stop) {
+		usleep(armed ? guest_random(&random) % 50000 : 100);
+		if (armed)
+			pthread_kill(vcpu_thread, SIGUSR1);
+		armed = false;
+	}
+	return unused;
+}
+
+/* False: a signal came. It is blocked but for here. */
+static bool run_once(struct vm *vm)
+{
+	bool exited;
+	int err;
+
+	current_vm = vm;
+	armed = true;
+	pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
+	exited = !ioctl(vm->vcpu[0], KVM_RUN, 0);
+	err = errno;
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
+	if (!exited && err != EINTR)
+		fail("KVM_RUN: %s", strerror(err));
+	vm->run->immediate_exit = 0;
+	return exited;
+}
+
+struct migrations {
+	struct vtl vtl;
+	struct policy policy;
+	__u64 at_signal;
+	__u64 at_exit;
+	__u64 to_policy;
+	bool (*with_policy)(void);
+};
+
+static bool never(void)
+{
+	return false;
+}
+
+static bool always(void)
+{
+	return true;
+}
+
+static bool sometimes(void)
+{
+	return guest_random(&rng) & 1;
+}
+
+static void move(struct migrations *m)
+{
+	bool policy = m->with_policy();
+
+	migrate_vtls(&m->vtl, policy ? m->policy.link_fd : -1);
+	m->to_policy += policy;
+}
+
+static void run_and_migrate(bool (*with_policy)(void), int nr_vtls, const guest_code_t *entry)
+{
+	struct sigaction action = { .sa_handler = on_signal };
+	struct migrations m = { .with_policy = with_policy };
+	const struct guest_call *call;
+	__u64 syncs = 0, chance;
+	pthread_t thread;
+	int i;
+
+	rng = test_seed() | 1;
+	vtl_init(&m.vtl, vm_create(nr_vtls));
+	for (i = 0; i < nr_vtls; i++)
+		vm_start(m.vtl.vm, i, entry[i]);
+	find_msrs(m.vtl.vm);
+	vtl_policy_load(&m.policy);
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGUSR1);
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
+	sigaction(SIGUSR1, &action, NULL);
+	vcpu_thread = pthread_self();
+	if (pthread_create(&thread, NULL, interrupt, NULL))
+		fail("pthread_create");
+
+	while (m.at_signal < AT_SIGNALS || m.at_exit < AT_EXITS || syncs < SYNCS) {
+		if (!run_once(m.vtl.vm)) {
+			move(&m);
+			m.at_signal++;
+			continue;
+		}
+		chance = 48;
+		if (!vtl_handle_exit(&m.vtl)) {
+			chance = 2;
+			call = vm_guest_call(m.vtl.vm);
+			if (!call)
+				fail("%s", vm_exit_name(m.vtl.vm->run->exit_reason));
+			ASSERT_EQ(call->arg[0], ++syncs * COUNTING_GUEST_CALLS);
+		}
+		if (guest_random(&rng) % chance == 0) {
+			move(&m);
+			m.at_exit++;
+		}
+	}
+	stop = true;
+	pthread_join(thread, NULL);
+	note("%llu migrations at signals, %llu at exits, %llu to a VM with the policy; %llu calls",
+	     m.at_signal, m.at_exit, m.to_policy, syncs * COUNTING_GUEST_CALLS);
+	vm_free(m.vtl.vm);
+	policy_unload(&m.policy);
+}
+
+static void one_switcher(enum test_how how)
+{
+	run_and_migrate(how == BY_POLICY ? always : never, 2, counting_guest);
+}
+
+static void any_switcher(enum test_how how)
+{
+	run_and_migrate(sometimes, 2, counting_guest);
+}
+
+/* VTL 2 interrupts VTL 0 or 1 as VTL 0 says, and returns to the one it came from. */
+static volatile __u64 in_vtl1, in_vtl2;
+
+static void vtl0_of_three(void)
+{
+	__u64 calls = 0;
+
+	vtl_enable();
+	for (;;) {
+		vtl_call();
+		calls++;
+		GUEST_ASSERT_EQ(in_vtl1, calls);
+		GUEST_ASSERT_EQ(in_vtl2, calls);
+		if (calls % COUNTING_GUEST_CALLS == 0)
+			guest_sync(calls);
+	}
+}
+
+static void vtl1_of_three(void)
+{
+	vtl_enable();
+	for (;;) {
+		vtl_call();
+		++in_vtl1;
+		GUEST_ASSERT_EQ(in_vtl2, in_vtl1);
+		vtl_return(HV_VTL_RETURN_FAST);
+	}
+}
+
+static void vtl2_of_three(void)
+{
+	vtl_enable();
+	for (;;) {
+		++in_vtl2;
+		vtl_return(HV_VTL_RETURN_FAST);
+	}
+}
+
+static void three_vtls(enum test_how how)
+{
+	static const guest_code_t entry[] = { vtl0_of_three, vtl1_of_three, vtl2_of_three };
+
+	run_and_migrate(sometimes, 3, entry);
+}
+
+static void sync_forever(void)
+{
+	for (;;)
+		guest_sync(0);
+}
+
+static void spin(void)
+{
+	for (;;)
+		;
+}
+
+static void set_apic(struct vm *vm, int plane, int reg, __u32 value)
+{
+	struct kvm_lapic_state apic;
+
+	vm_ioctl(vm->vcpu[plane], KVM_GET_LAPIC, &apic);
+	memcpy(apic.regs + reg, &value, sizeof(value));
+	vm_ioctl(vm->vcpu[plane], KVM_SET_LAPIC, &apic);
+}
+
+static bool in_irr(struct vm *vm, int plane, __u8 vector)
+{
+	struct kvm_lapic_state apic;
+
+	vm_ioctl(vm->vcpu[plane], KVM_GET_LAPIC, &apic);
+	return apic.regs[APIC_IRR + vector / 32 * 0x10 + vector / 8 % 4] & 1 << vector % 8;
+}
+
+static void expect_event(struct vm *vm, __u8 target)
+{
+	kvm_run_planes(vm->run)->req_exit_planes = 0xe;
+	vm_run(vm);
+	ASSERT_EXIT(vm, KVM_EXIT_PLANE_EVENT);
+	ASSERT_EQ(kvm_run_plane_event(vm->run)->cause, KVM_PLANE_EVENT_INTERRUPT);
+	ASSERT_EQ(kvm_run_plane_event(vm->run)->target, target);
+}
+
+static void pending_events(enum test_how how)
+{
+	struct kvm_msi msi = { .address_lo = 0xfee00000, .data = VECTOR };
+	struct vm *vm = vm_create(4);
+	int i;
+
+	find_msrs(vm);
+	for (i = 0; i < 4; i++) {
+		vm_start(vm, i, i ? sync_forever : spin);
+		set_apic(vm, i, APIC_SPIV, APIC_SPIV_ON | 0xff);
+	}
+	/* A fixed interrupt for plane 3, an NMI for plane 2, a timer in plane 1 */
+	vm_ioctl(vm->plane[3], KVM_SIGNAL_MSI, &msi);
+	msi.data = 4 << 8;
+	vm_ioctl(vm->plane[2], KVM_SIGNAL_MSI, &msi);
+
+	vm = migrate(vm);
+	ASSERT(in_irr(vm, 3, VECTOR));
+	ASSERT(!in_irr(vm, 0, VECTOR));
+	expect_event(vm, 2);
+	ASSERT_EQ(kvm_run_plane_event(vm->run)->pending_event_planes, 0xc);
+	vm_free(vm);
+}
+
+static void timers(enum test_how how)
+{
+	struct vm *vm = vm_create(3);
+	int i;
+
+	find_msrs(vm);
+	for (i = 0; i < 3; i++) {
+		vm_start(vm, i, i ? sync_forever : spin);
+		set_apic(vm, i, APIC_SPIV, APIC_SPIV_ON | 0xff);
+	}
+	set_apic(vm, 1, APIC_TDCR, 0xb);
+	set_apic(vm, 1, APIC_LVTT, TIMER_VECTOR);
+	set_apic(vm, 1, APIC_TMICT, 500000000);
+	vm = migrate(vm);
+	ASSERT(!in_irr(vm, 1, TIMER_VECTOR));
+	expect_event(vm, 1);
+	ASSERT(in_irr(vm, 1, TIMER_VECTOR));
+	vm_free(vm);
+}
+
+#define PORT_IN		0x910
+
+static void read_port(void)
+{
+	__u8 byte;
+
+	for (;;) {
+		asm volatile("in %1, %0" : "=a"(byte) : "d"((__u16)PORT_IN));
+		guest_sync(byte);
+	}
+}
+
+/* Plane 1 waits for what it read from a port when the VM is to stop: KVM_RUN ends that. */
+static void unfinished_exit(enum test_how how)
+{
+	struct vm *vm = vm_create(2);
+	const struct guest_call *call;
+	int i;
+
+	find_msrs(vm);
+	for (i = 0; i < 2; i++)
+		vm_start(vm, i, read_port);
+	for (i = 0; i < 10; i++) {
+		kvm_run_planes(vm->run)->plane = i & 1;
+		vm_run(vm);
+		ASSERT_EXIT(vm, KVM_EXIT_IO);
+		*((__u8 *)vm->run + vm->run->io.data_offset) = 0x30 + i;
+		/* The plane asked for need not be the one that it is for. */
+		if (i & 2)
+			kvm_run_planes(vm->run)->plane ^= 1;
+		vm = migrate(vm);
+		kvm_run_planes(vm->run)->plane = i & 1;
+		vm_run(vm);
+		call = vm_guest_call(vm);
+		ASSERT(call);
+		ASSERT_EQ(call->plane, i & 1);
+		ASSERT_EQ(call->arg[0], 0x30 + i);
+	}
+	vm_free(vm);
+}
+
+const struct test tests[] = {
+	TEST_BOTH("VTLs that call all the time go on as another VM, wherever they are stopped",
+		  one_switcher),
+	TEST("it does not matter which of the VMs have a policy", any_switcher),
+	TEST("three VTLs do, and each return goes to the VTL that was suspended", three_vtls),
+	TEST("interrupts that are pending in planes that do not run are not lost", pending_events),
+	TEST("nor are APIC timers", timers),
+	TEST("nor is what a device answered to a plane", unfinished_exit),
+	{ }
+};
