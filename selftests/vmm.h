@@ -40,7 +40,7 @@ struct vm *vm_create(int nr_planes);
 /* The same, with KVM_ENABLE_CAP of what is to be chosen before there is a vCPU; 0 is nothing. */
 struct vm *vm_create_with(int nr_planes, __u32 cap, __u64 arg);
 
-/* Another vCPU, in plane 0, that can run: all but vcpu[] and run are @vm's, and no reason for vm_free(). */
+/* Another vCPU, in plane 0, that can run: all but vcpu[] and run are @vm's; not for vm_free(). */
 struct vm *vm_add_vcpu(struct vm *vm, int id);
 void vm_add_plane(struct vm *vm, int plane);
 void vm_free(struct vm *vm);

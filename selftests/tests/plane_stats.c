@@ -214,6 +214,7 @@ static void booleans(enum test_how how)
 const struct test tests[] = {
 	TEST("exits of each plane are among those of its vCPU when KVM_RUN returns", all_planes),
 	TEST_BOTH("exits of planes are counted while they are switched", switched),
-	TEST("what is true or false at an instant and no count is of the plane that ran last", booleans),
+	TEST("what is true or false at an instant and no count is of the plane that ran last",
+	     booleans),
 	{ }
 };
