@@ -60,8 +60,8 @@
 /**
  * KVM_CREATE_PLANE - create a plane (vm ioctl; argument: plane id)
  *
- * Returns a plane fd, which takes KVM_CHECK_EXTENSION, KVM_CREATE_VCPU_PLANE and
- * KVM_SIGNAL_MSI.
+ * Returns a plane fd, which takes KVM_CHECK_EXTENSION, KVM_CREATE_VCPU_PLANE,
+ * KVM_SIGNAL_MSI and KVM_SET_MEMORY_ATTRIBUTES.
  * EINVAL: the id is above KVM_CAP_PLANE. EEXIST: plane 0, or created before.
  */
 #define KVM_CREATE_PLANE	_IO(KVMIO, 0xf8)
@@ -76,6 +76,44 @@
  * has this vCPU.
  */
 #define KVM_CREATE_VCPU_PLANE	_IO(KVMIO, 0xf9)
+
+/**
+ * KVM_MEMORY_ATTRIBUTE_NR - a plane may not read this memory
+ * KVM_MEMORY_ATTRIBUTE_NW - a plane may not write it
+ * KVM_MEMORY_ATTRIBUTE_NX - a plane may not execute it
+ *
+ * For KVM_SET_MEMORY_ATTRIBUTES on a plane fd; on the VM fd for plane 0, where
+ * the stock attributes, which are the VM's, are set at the same time. On either,
+ * KVM_CHECK_EXTENSION of KVM_CAP_MEMORY_ATTRIBUTES returns the attributes that
+ * there are, which is why they are below bit 31.
+ *
+ * EINVAL, besides what is invalid in stock KVM: nested page tables cannot
+ * express the combination. NR needs NW; it needs NX as well unless the CPU has
+ * memory that can be executed only, as EPT may.
+ *
+ * When the ioctl returns, no access that it forbids is going on any more. They
+ * hold for what a plane's instructions do: data, instruction fetches, and page
+ * tables, which are always accessed for writing if they have accessed bits, as
+ * they are through nested page tables. They do not hold for structures by which
+ * KVM talks to the guest, such as clocks and assist pages.
+ */
+#define KVM_MEMORY_ATTRIBUTE_NR		(1ULL << 24)
+#define KVM_MEMORY_ATTRIBUTE_NW		(1ULL << 25)
+#define KVM_MEMORY_ATTRIBUTE_NX		(1ULL << 26)
+
+/**
+ * KVM_MEMORY_EXIT_FLAG_READ - KVM_EXIT_MEMORY_FAULT: the plane may not read there
+ * KVM_MEMORY_EXIT_FLAG_WRITE - it may not write there
+ * KVM_MEMORY_EXIT_FLAG_EXEC - it may not execute that
+ *
+ * One of them is in kvm_run.memory_fault.flags, and the page in gpa and size. Of
+ * an instruction that reads and writes it may be either, if both are forbidden.
+ * KVM_RUN returns EFAULT, as always with this exit. Nothing has changed: the
+ * next KVM_RUN tries again.
+ */
+#define KVM_MEMORY_EXIT_FLAG_READ	KVM_MEMORY_ATTRIBUTE_NR
+#define KVM_MEMORY_EXIT_FLAG_WRITE	KVM_MEMORY_ATTRIBUTE_NW
+#define KVM_MEMORY_EXIT_FLAG_EXEC	KVM_MEMORY_ATTRIBUTE_NX
 
 /**
  * struct kvm_run_planes - the first eight bytes of struct kvm_run

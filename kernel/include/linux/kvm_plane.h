@@ -13,9 +13,11 @@
 #include <linux/kvm_planes.h>
 #include <linux/kvm_plane_bpf.h>
 #include <linux/types.h>
+#include <linux/xarray.h>
 
 struct kvm;
 struct kvm_enable_cap;
+struct kvm_memory_attributes;
 struct kvm_msi;
 struct kvm_plane;
 struct kvm_plane_policy;
@@ -33,6 +35,10 @@ struct module;
  * @hypercall_last: the last one
  * @hypercall_exits: whether any does
  * @id: identifies the VM to policies
+ * @mem_restricted: planes that have ever had memory attributes; set under
+ *	kvm->slots_lock before they are, never unset
+ * @mem_attr: by plane and gfn, what is forbidden; valid if anything is set in
+ *	@mem_restricted, changed under kvm->slots_lock
  */
 struct kvm_plane_vm {
 	struct kvm_plane *plane[KVM_MAX_PLANES];
@@ -48,6 +54,8 @@ struct kvm_plane_vm {
 		const char *message;
 	} eject;
 	u64 id;
+	u8 mem_restricted;
+	struct xarray mem_attr[KVM_MAX_PLANES];
 };
 
 /**
@@ -56,6 +64,9 @@ struct kvm_plane_vm {
  * @switch_to: the sibling to run next in place of this one
  * @hypercall_rip: where the hypercall was that userspace is to answer
  * @hypercall_passed: KVM is to handle the hypercall at RIP by itself
+ * @mem_exempt: KVM makes an access that the plane has made already
+ * @mem_fault: the access that KVM did not make for the plane, as it may not;
+ *	none if flags is 0
  * @id: the plane
  * @sibling: the planes of this vCPU, plane 0 included; set under
  *	kvm_plane_vcpu_lock with release semantics, never unset
@@ -72,6 +83,11 @@ struct kvm_plane_vcpu {
 	unsigned long hypercall_rip;
 	bool hypercall_passed;
 	u8 id;
+	bool mem_exempt;
+	struct {
+		gpa_t gpa;
+		u64 flags;
+	} mem_fault;
 
 	u16 suspended;
 	u16 req_exit;
@@ -90,6 +106,10 @@ int kvm_plane_check_extension(struct kvm *kvm, long ext);
 int kvm_plane_enable_cap(struct kvm *kvm, struct kvm_enable_cap *cap);
 int kvm_plane_create(struct kvm *kvm, unsigned long id);
 int __kvm_plane_run(struct kvm_vcpu *vcpu0);
+int kvm_plane_emulate_skip(struct kvm_vcpu *vcpu, int emul_type);
+u64 kvm_plane_mem_supported(struct kvm *kvm, u8 plane);
+int kvm_plane_set_mem_attributes(struct kvm *kvm, u8 plane,
+				 struct kvm_memory_attributes *attrs);
 #else
 static inline void kvm_plane_init(struct module *module) { }
 static inline void kvm_plane_vcpu_init(struct kvm_vcpu *vcpu) { }
@@ -102,6 +122,12 @@ static inline int kvm_plane_enable_cap(struct kvm *kvm, struct kvm_enable_cap *c
 
 static inline int kvm_plane_create(struct kvm *kvm, unsigned long id) { return -EINVAL; }
 static inline int __kvm_plane_run(struct kvm_vcpu *vcpu0) { return -EINVAL; }
+static inline u64 kvm_plane_mem_supported(struct kvm *kvm, u8 plane) { return 0; }
+static inline int kvm_plane_set_mem_attributes(struct kvm *kvm, u8 plane,
+					       struct kvm_memory_attributes *attrs)
+{
+	return -ENOTTY;
+}
 #endif
 
 struct kvm_vcpu *__kvm_plane_switch(struct kvm_vcpu *vcpu);
@@ -111,6 +137,13 @@ u16 kvm_plane_pending(struct kvm_vcpu *vcpu);
 void kvm_plane_switch_later(struct kvm_vcpu *vcpu, u8 id, u16 suspended);
 u16 kvm_plane_mask(struct kvm_vcpu *vcpu);
 u16 kvm_plane_runnable(struct kvm_vcpu *vcpu);
+
+/* Memory attributes; kernel-doc is in plane_mem.c. */
+u64 kvm_plane_mem_attrs(struct kvm *kvm, u8 plane, gfn_t gfn);
+bool kvm_plane_mem_uniform(struct kvm *kvm, u8 plane, gfn_t start, gfn_t end, u64 attrs);
+void kvm_plane_mem_prepare_exit(struct kvm_vcpu *vcpu, gpa_t gpa, u64 flags);
+bool kvm_plane_mem_exit(struct kvm_vcpu *vcpu, int *r);
+void kvm_plane_mem_destroy(struct kvm *kvm);
 
 /**
  * enum kvm_plane_handled - what became of a plane-relevant exit
@@ -163,6 +196,8 @@ bool kvm_arch_plane_can_inject(u32 vector);
 void kvm_arch_plane_inject(struct kvm_vcpu *vcpu, u32 vector);
 bool kvm_arch_plane_skip_insn(struct kvm_vcpu *vcpu, int *r);
 void kvm_arch_plane_carry(struct kvm_vcpu *from, struct kvm_vcpu *to, u32 state);
+bool kvm_arch_plane_mem_valid(u64 attrs);
+void kvm_arch_plane_mem_zap_tables(struct kvm *kvm, u8 plane, gfn_t start, gfn_t end);
 bool kvm_arch_plane_assist_gpa(struct kvm_vcpu *vcpu, gpa_t *gpa);
 
 #endif /* __KVM_PLANE_H */

@@ -11,6 +11,12 @@ static inline bool kvm_has_planes(struct kvm *kvm)
 	return unlikely(READ_ONCE(kvm->planes.created));
 }
 
+/* Whether a plane has memory attributes; if not, it may do everything. */
+static inline bool kvm_plane_mem_restricted(struct kvm *kvm, u8 plane)
+{
+	return unlikely(READ_ONCE(kvm->planes.mem_restricted) & BIT(plane));
+}
+
 static inline struct kvm_vcpu *kvm_vcpu_sibling(struct kvm_vcpu *vcpu, unsigned int id)
 {
 	/* Pairs with smp_store_release() in kvm_plane_add_vcpu(). */
@@ -63,6 +69,8 @@ static inline struct kvm_vcpu *kvm_plane_vcpu_at(struct kvm *kvm, unsigned long 
  */
 static inline int kvm_plane_run(struct kvm_vcpu *vcpu)
 {
+	/* Not the guest's: what another ioctl translated. */
+	vcpu->plane.mem_fault.flags = 0;
 	if (kvm_has_planes(vcpu->kvm))
 		return __kvm_plane_run(vcpu);
 	return kvm_arch_vcpu_ioctl_run(vcpu);
@@ -101,7 +109,8 @@ static inline void kvm_plane_kick(struct kvm_vcpu *vcpu)
 }
 
 /**
- * kvm_plane_event - see whether an event for another plane ends KVM_RUN
+ * kvm_plane_event - see whether an event for another plane ends KVM_RUN, or an
+ *	access that KVM did not make for this one
  * @vcpu: the vCPU that runs, before it is entered or blocks
  * @r: what the run loop is to return, if so
  */

@@ -330,9 +330,11 @@ static int kvm_plane_create_vcpu(struct kvm_plane *plane, unsigned long arg)
 }
 
 /* What of KVM_CHECK_EXTENSION is true of a plane fd by itself. */
-static int kvm_plane_fd_check_extension(long ext)
+static int kvm_plane_fd_check_extension(struct kvm_plane *plane, long ext)
 {
 	switch (ext) {
+	case KVM_CAP_MEMORY_ATTRIBUTES:
+		return kvm_plane_mem_supported(plane->kvm, plane->id);
 	case KVM_CAP_CHECK_EXTENSION_VM:
 	case KVM_CAP_SIGNAL_MSI:
 		return 1;
@@ -348,6 +350,15 @@ static int kvm_plane_signal_msi(struct kvm_plane *plane, void __user *arg)
 	if (copy_from_user(&msi, arg, sizeof(msi)))
 		return -EFAULT;
 	return kvm_arch_plane_signal_msi(plane->kvm, plane->id, &msi);
+}
+
+static int kvm_plane_set_attributes(struct kvm_plane *plane, void __user *arg)
+{
+	struct kvm_memory_attributes attrs;
+
+	if (copy_from_user(&attrs, arg, sizeof(attrs)))
+		return -EFAULT;
+	return kvm_plane_set_mem_attributes(plane->kvm, plane->id, &attrs);
 }
 
 static int kvm_plane_release(struct inode *inode, struct file *filp)
@@ -367,9 +378,11 @@ static long kvm_plane_ioctl(struct file *filp, unsigned int ioctl, unsigned long
 
 	switch (ioctl) {
 	case KVM_CHECK_EXTENSION:
-		return kvm_plane_fd_check_extension(arg);
+		return kvm_plane_fd_check_extension(plane, arg);
 	case KVM_SIGNAL_MSI:
 		return kvm_plane_signal_msi(plane, (void __user *)arg);
+	case KVM_SET_MEMORY_ATTRIBUTES:
+		return kvm_plane_set_attributes(plane, (void __user *)arg);
 	case KVM_CREATE_VCPU_PLANE:
 		return kvm_plane_create_vcpu(plane, arg);
 	default:
@@ -453,6 +466,7 @@ void kvm_plane_vm_destroy(struct kvm *kvm)
 		}
 		kfree(kvm->planes.plane[id]);
 	}
+	kvm_plane_mem_destroy(kvm);
 }
 
 /*
@@ -548,6 +562,10 @@ bool __kvm_plane_event(struct kvm_vcpu *vcpu, int *r)
 {
 	u16 pending, wanted;
 
+	/* The request stays, for the events. */
+	if (kvm_plane_mem_exit(vcpu, r))
+		return true;
+
 	kvm_clear_request(KVM_REQ_PLANE_EVENT, vcpu);
 	/* Events are looked for after that, so that a later one makes the request again. */
 	smp_mb__after_atomic();
@@ -592,6 +610,7 @@ int __kvm_plane_run(struct kvm_vcpu *vcpu0)
 		}
 	}
 
+	vcpu->plane.mem_fault.flags = 0;
 	vcpu0->plane.suspended = suspended;
 	WRITE_ONCE(vcpu0->plane.req_exit, READ_ONCE(run->req_exit_planes));
 	kvm_plane_set_running(vcpu);

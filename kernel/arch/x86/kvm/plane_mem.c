@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KVM planes on x86: memory attributes in the MMU, and of what KVM accesses for
+ * the guest.
+ *
+ * A plane has page tables of its own (kvm_mmu_page_role.plane). A fault that the
+ * attributes forbid goes to userspace, and make_spte() grants nothing that they
+ * forbid, whoever calls it and why.
+ *
+ * What the emulator and KVM's own walks of guest page tables may not access ends
+ * as if the guest had a page fault, which undoes what there is to undo; that is
+ * dropped where it would be injected, and the run loop exits to userspace instead.
+ */
+
+#include <linux/kvm_host.h>
+
+#include "mmu.h"
+#include "mmu/mmu_internal.h"
+#include "mmu/spte.h"
+#include "plane.h"
+#include "x86.h"
+
+/* Whether nested page tables can express "execute only". */
+static bool kvm_plane_has_exec_only(void)
+{
+	return tdp_enabled && !(shadow_present_mask & PT_PRESENT_MASK);
+}
+
+/**
+ * kvm_arch_plane_mem_valid - whether page tables can express attributes
+ * @attrs: KVM_MEMORY_ATTRIBUTE_N*
+ *
+ * What is writable is readable; so is what is executable, but for EPT.
+ */
+bool kvm_arch_plane_mem_valid(u64 attrs)
+{
+	if (!(attrs & KVM_MEMORY_ATTRIBUTE_NR))
+		return true;
+	if (!(attrs & KVM_MEMORY_ATTRIBUTE_NW))
+		return false;
+	return attrs & KVM_MEMORY_ATTRIBUTE_NX || kvm_plane_has_exec_only();
+}
+
+static bool kvm_plane_shadows(struct kvm *kvm, u8 plane, gfn_t start, gfn_t end)
+{
+	struct kvm_mmu_page *sp;
+
+	list_for_each_entry(sp, &kvm->arch.active_mmu_pages, link)
+		if (sp->role.plane == plane && !sp->role.direct &&
+		    sp->gfn >= start && sp->gfn < end)
+			return true;
+	return false;
+}
+
+/**
+ * kvm_arch_plane_mem_zap_tables - forget what guest page tables in a range say
+ * @kvm: the VM, its slots_lock held
+ * @plane: the plane, which may not access the range as it could before
+ * @start: the first page of the range
+ * @end: the page after its last
+ *
+ * Shadow pages stand for guest page tables, which nobody walks any more. To zap
+ * all of them is much, but page tables that are forbidden are rare.
+ */
+void kvm_arch_plane_mem_zap_tables(struct kvm *kvm, u8 plane, gfn_t start, gfn_t end)
+{
+	struct kvm_memslot_iter iter;
+	bool shadows;
+
+	lockdep_assert_held(&kvm->slots_lock);
+
+	write_lock(&kvm->mmu_lock);
+	shadows = kvm_plane_shadows(kvm, plane, start, end);
+	write_unlock(&kvm->mmu_lock);
+	if (!shadows)
+		return;
+
+	kvm_for_each_memslot_in_gfn_range(&iter, kvm_memslots(kvm), start, end)
+		kvm_arch_flush_shadow_memslot(kvm, iter.slot);
+}
+
+/* The largest page around @gfn that has its attributes, @attrs, everywhere. */
+static u8 kvm_plane_mem_max_level(struct kvm *kvm, u8 plane, gfn_t gfn, u64 attrs, u8 level)
+{
+	gfn_t start;
+
+	/* When a huge page is split, this workaround makes the small ones executable. */
+	if (attrs & KVM_MEMORY_ATTRIBUTE_NX && is_nx_huge_page_enabled(kvm))
+		return PG_LEVEL_4K;
+
+	/* Each page that has attributes has to be looked at: 512 are enough for a fault. */
+	if (attrs)
+		level = min(level, PG_LEVEL_2M);
+
+	for (; level > PG_LEVEL_4K; level--) {
+		start = gfn_round_for_level(gfn, level);
+		if (kvm_plane_mem_uniform(kvm, plane, start,
+					  start + KVM_PAGES_PER_HPAGE(level), attrs))
+			break;
+	}
+	return level;
+}
+
+/* See kvm_plane_faultin(). */
+int __kvm_plane_faultin(struct kvm_vcpu *vcpu, struct kvm_page_fault *fault)
+{
+	u64 attrs = kvm_plane_mem_attrs(vcpu->kvm, vcpu->plane.id, fault->gfn);
+	u64 access = KVM_MEMORY_EXIT_FLAG_READ;
+
+	if (fault->exec)
+		access = KVM_MEMORY_EXIT_FLAG_EXEC;
+	else if (fault->write)
+		access = KVM_MEMORY_EXIT_FLAG_WRITE;
+
+	if (attrs & access) {
+		if (fault->is_private)
+			access |= KVM_MEMORY_EXIT_FLAG_PRIVATE;
+		/* A prefetch is not the guest's, and nobody exits for it. */
+		if (!fault->prefetch)
+			kvm_plane_mem_prepare_exit(vcpu, gfn_to_gpa(fault->gfn), access);
+		return -EFAULT;
+	}
+
+	fault->max_level = kvm_plane_mem_max_level(vcpu->kvm, vcpu->plane.id, fault->gfn, attrs,
+						   fault->max_level);
+	return RET_PF_CONTINUE;
+}
+
+/* See kvm_plane_pte_access(). */
+unsigned int __kvm_plane_pte_access(struct kvm *kvm, u8 plane, gfn_t gfn)
+{
+	u64 attrs = kvm_plane_mem_attrs(kvm, plane, gfn);
+	unsigned int access = ACC_ALL;
+
+	/* As in gpte_access() for EPT; without "execute only" nothing is mapped that is NR. */
+	if (attrs & KVM_MEMORY_ATTRIBUTE_NR)
+		access &= ~ACC_USER_MASK;
+	if (attrs & KVM_MEMORY_ATTRIBUTE_NW)
+		access &= ~ACC_WRITE_MASK;
+	if (attrs & KVM_MEMORY_ATTRIBUTE_NX)
+		access &= ~ACC_EXEC_MASK;
+	return access;
+}
+
+/* See kvm_plane_denies(). */
+bool __kvm_plane_denies(struct kvm_vcpu *vcpu, gpa_t gpa, u64 access,
+			struct x86_exception *exception)
+{
+	u64 flag = KVM_MEMORY_EXIT_FLAG_READ;
+
+	if (access & PFERR_FETCH_MASK)
+		flag = KVM_MEMORY_EXIT_FLAG_EXEC;
+	else if (access & PFERR_WRITE_MASK)
+		flag = KVM_MEMORY_EXIT_FLAG_WRITE;
+
+	if (vcpu->plane.mem_exempt)
+		return false;
+	if (!(kvm_plane_mem_attrs(vcpu->kvm, vcpu->plane.id, gpa_to_gfn(gpa)) & flag))
+		return false;
+
+	vcpu->plane.mem_fault.gpa = gpa;
+	vcpu->plane.mem_fault.flags = flag;
+	kvm_make_request(KVM_REQ_PLANE_EVENT, vcpu);
+
+	if (exception)
+		*exception = (struct x86_exception) { .vector = PF_VECTOR };
+	return true;
+}
+
+/**
+ * kvm_plane_emulate_skip - let the emulator skip an instruction
+ * @vcpu: the plane's vCPU, at an instruction that had its effect
+ * @emul_type: EMULTYPE_SKIP, and what belongs to it
+ *
+ * The plane has fetched it. If it may not any more, to make it do that again
+ * would be wrong.
+ *
+ * Return: as kvm_emulate_instruction().
+ */
+int kvm_plane_emulate_skip(struct kvm_vcpu *vcpu, int emul_type)
+{
+	int r;
+
+	vcpu->plane.mem_exempt = true;
+	r = kvm_emulate_instruction(vcpu, emul_type);
+	vcpu->plane.mem_exempt = false;
+	return r;
+}
+EXPORT_SYMBOL_GPL(kvm_plane_emulate_skip);
