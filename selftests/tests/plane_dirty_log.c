@@ -29,6 +29,7 @@ static volatile __u32 nr_writes[KVM_MAX_PLANES];
 
 static __u64 rng;
 static bool expected[NR_PAGES];
+static __u64 written_by_another;
 static __u64 bitmap[NR_PAGES / 64];
 
 static void write_page(__u32 page)
@@ -69,6 +70,7 @@ static void choose_writes(int plane)
 	nr_writes[plane] = guest_random(&rng) % MAX_WRITES;
 	for (i = 0; i < nr_writes[plane]; i++) {
 		writes[plane][i] = guest_random(&rng) % (i & 1 ? 64 : NR_PAGES);
+		written_by_another += expected[writes[plane][i]];
 		expected[writes[plane][i]] = true;
 	}
 }
@@ -280,7 +282,10 @@ static void collect(struct ring *ring)
 	ASSERT_EQ(vm_ioctl(ring->vm->fd, KVM_RESET_DIRTY_RINGS, 0), n);
 }
 
-/* A write that fills the ring is logged before it is done, and again when it is repeated. */
+/*
+ * A write that fills the ring is logged before it is done, and again when it is
+ * repeated; and a page once for each plane, as each has page tables of its own.
+ */
 static void check_ring(struct ring *ring)
 {
 	__u64 again = 0;
@@ -294,7 +299,8 @@ static void check_ring(struct ring *ring)
 		if (ring->count[i] > 1)
 			again += ring->count[i] - 1;
 	}
-	ASSERT(again <= ring->full);
+	ASSERT(again <= ring->full + written_by_another);
+	written_by_another = 0;
 	memset(ring->count, 0, sizeof(ring->count));
 	memset(expected, 0, sizeof(expected));
 }
@@ -471,7 +477,7 @@ const struct test tests[] = {
 	TEST("the bitmap has what each plane wrote, and nothing else", each_plane),
 	TEST_BOTH("it has what VTLs wrote while they were switched", both_vtls),
 	TEST("it has what a policy wrote for a plane", assist_page),
-	TEST("the ring has what each plane wrote, once and nothing else", ring_each_plane),
+	TEST("the ring has what each plane wrote, once for each and nothing else", ring_each_plane),
 	TEST("a plane that fills the ring exits, and goes on when it was reset", ring_full),
 	TEST("a ring that is full for one plane soon is for another, and nothing is lost",
 	     ring_full_for_all),
