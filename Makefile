@@ -20,13 +20,14 @@ MAKEFLAGS += --no-print-directory
 JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 .SUFFIXES:
 .DELETE_ON_ERROR:
-.PHONY: all modules tools policies loader selftests check demo vm lint tree patchstat \
-	modules_install modules_uninstall clean help FORCE
+.PHONY: all modules tools policies loader selftests check bench-off demo vm lint tree \
+	patchstat modules_install modules_uninstall clean help FORCE
 all: modules tools policies loader selftests $(O)/qemu/qemu
 
 help:
 	@echo 'make                     modules, libbpf and bpftool, policies, planectl, tests'
 	@echo 'make check               the tests, in a virtual machine (TAP)'
+	@echo 'make bench-off           what a VM without planes pays, in instructions'
 	@echo 'make demo                ten thousand VTL calls, by userspace and by policy'
 	@echo 'make vm                  a shell in that machine, everything loaded'
 	@echo 'make lint                checkpatch --strict and shellcheck'
@@ -148,6 +149,9 @@ selftests: modules tools policies loader
 
 check: all
 	@O='$(O)' selftests/run-check
+
+bench-off: all
+	@O='$(O)' selftests/run-bench-off
 
 demo: all
 	@O='$(O)' selftests/run-demo
