@@ -20,13 +20,14 @@ MAKEFLAGS += --no-print-directory
 JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 .SUFFIXES:
 .DELETE_ON_ERROR:
-.PHONY: all modules tools policies loader selftests check bench-off demo vm lint tree \
+.PHONY: all modules tools policies loader selftests check check-kvm bench-off demo vm lint tree \
 	patchstat modules_install modules_uninstall clean help FORCE
 all: modules tools policies loader selftests $(O)/qemu/qemu
 
 help:
 	@echo 'make                     modules, libbpf and bpftool, policies, planectl, tests'
 	@echo 'make check               the tests, in a virtual machine (TAP)'
+	@echo 'make check-kvm           the KVM selftests of the kernel, on stock KVM and on ours (an hour)'
 	@echo 'make bench-off           what a VM without planes pays, in instructions'
 	@echo 'make demo                ten thousand VTL calls, by userspace and by policy'
 	@echo 'make vm                  a shell in that machine, everything loaded'
@@ -149,6 +150,13 @@ selftests: modules tools policies loader
 
 check: all
 	@O='$(O)' selftests/run-check
+
+check-kvm: all $(O)/kvm-selftests/.built
+	@O='$(O)' selftests/kvm/run
+
+$(O)/kvm-selftests/.built: scripts/kvm-selftests $(O)/config.mk
+	@O='$(O)' SRC='$(SRC)' scripts/kvm-selftests
+	@touch $@
 
 bench-off: all
 	@O='$(O)' selftests/run-bench-off
