@@ -20,7 +20,7 @@ MAKEFLAGS += --no-print-directory
 JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 .SUFFIXES:
 .DELETE_ON_ERROR:
-.PHONY: all modules tools policies loader selftests check check-kvm bench-off demo vm lint tree \
+.PHONY: all modules tools policies loader selftests check check-kvm bench-off profile demo vm lint tree \
 	patchstat modules_install modules_uninstall clean help FORCE
 all: modules tools policies loader selftests $(O)/qemu/qemu
 
@@ -29,6 +29,7 @@ help:
 	@echo 'make check               the tests, in a virtual machine (TAP)'
 	@echo 'make check-kvm           the KVM selftests of the kernel, on stock KVM and on ours (an hour)'
 	@echo 'make bench-off           what a VM without planes pays, in instructions'
+	@echo 'make profile ROW=<row>   where the instructions of a row of the benchmark go'
 	@echo 'make demo                ten thousand VTL calls, by userspace and by policy'
 	@echo 'make vm                  a shell in that machine, everything loaded'
 	@echo 'make lint                checkpatch --strict and shellcheck'
@@ -160,6 +161,9 @@ $(O)/kvm-selftests/.built: scripts/kvm-selftests $(O)/config.mk
 
 bench-off: all
 	@O='$(O)' selftests/run-bench-off
+
+profile: all
+	@O='$(O)' ROW='$(ROW)' selftests/run-profile
 
 demo: all
 	@O='$(O)' selftests/run-demo
