@@ -41,8 +41,8 @@ struct vtl_call {
 /* TLFS, "VTL call": the stub put the caller's RCX into RAX and the control word into RCX */
 static __always_inline void read_call(struct kvm_plane_ctx *ctx, struct vtl_call *call)
 {
-	__u64 rax = bpf_kvm_plane_read_reg(ctx, KVM_PLANE_REG_RAX);
-	__u64 rcx = bpf_kvm_plane_read_reg(ctx, KVM_PLANE_REG_RCX);
+	__u64 rax = ctx->regs[KVM_PLANE_REG_RAX];
+	__u64 rcx = ctx->regs[KVM_PLANE_REG_RCX];
 
 	if (ctx->mode == KVM_PLANE_MODE_64BIT) {
 		call->control = rcx;
@@ -50,7 +50,7 @@ static __always_inline void read_call(struct kvm_plane_ctx *ctx, struct vtl_call
 		return;
 	}
 
-	call->control = bpf_kvm_plane_read_reg(ctx, KVM_PLANE_REG_RDX) << 32 | (__u32)rax;
+	call->control = ctx->regs[KVM_PLANE_REG_RDX] << 32 | (__u32)rax;
 	call->input = (__u32)rcx;
 }
 

@@ -23,12 +23,21 @@
  * @plane: the plane that runs
  * @cpl: its privilege level, 0 to 3
  * @mode: enum kvm_plane_mode
- * @abi: enum kvm_plane_hypercall_abi
+ * @abi: enum kvm_plane_hypercall_abi; op hypercall
  * @planes: the planes that this vCPU has
  * @runnable: those of them that can be switched to
  * @suspended: those suspended to run a more privileged one
+ * @pending: those, without the one that runs, that have a pending interrupt; op event
  * @vcpu_id: the vCPU's id
  * @vm_id: a number that no other VM has had since KVM was loaded
+ * @msr: the MSR; ops wrmsr and rdmsr
+ * @access: KVM_MEMORY_EXIT_FLAG_*; op memory_fault
+ * @value: what is written; op wrmsr
+ * @gpa: an address in the page that is accessed; op memory_fault
+ * @regs: RAX, RCX, RDX and RBX of the running plane, as when it exited; the index is
+ *	enum kvm_plane_reg
+ *
+ * What is not of the op, is 0.
  */
 struct kvm_plane_ctx {
 	__u8 plane;
@@ -38,21 +47,65 @@ struct kvm_plane_ctx {
 	__u16 planes;
 	__u16 runnable;
 	__u16 suspended;
+	__u16 pending;
 	__u32 vcpu_id;
 	__u64 vm_id;
+	__u32 msr;
+	__u32 access;
+	__u64 value;
+	__u64 gpa;
+	__u64 regs[4];
+};
+
+/**
+ * struct kvm_plane_vm_ctx - the VM that an op is called for; read-only
+ * @vm_id: as in struct kvm_plane_ctx; 0 in the op exit of a policy that was removed
+ * @split_fpu: each plane has an FPU of its own (KVM_CAP_PLANE_FPU)
+ * @kind: enum kvm_plane_eject_kind; op exit
+ * @code: ditto
+ */
+struct kvm_plane_vm_ctx {
+	__u64 vm_id;
+	__u8 split_fpu;
+	__u32 kind;
+	__s64 code;
 };
 
 /**
  * struct kvm_plane_ops - a policy
- * @hypercall: the running plane executed VMCALL or VMMCALL. Returns
- *	enum kvm_plane_verdict. Not sleepable.
+ * @hypercall: the running plane executed VMCALL or VMMCALL
+ * @wrmsr: it writes to an MSR in @msrs
+ * @rdmsr: it reads one
+ * @memory_fault: it made an access that its plane may not make
+ * @event: other planes have a pending interrupt, NMI or SMI. Called when one arrives,
+ *	and after each switch as long as there is one
+ * @halt: it is halted, and about to wait for an interrupt
+ * @attach: a VM opts in; 0, or a negative errno to refuse. May sleep
+ * @detach: a VM opts out, or is gone. May sleep
+ * @exit: the policy was ejected from a VM, or removed for all
+ * @msrs: up to the first 0, the MSRs that @wrmsr and @rdmsr are for: those that KVM
+ *	intercepts, other than of the local APIC
  * @abi: KVM_PLANE_ABI
  * @name: letters, digits, '_', '-' and '.'
  *
+ * The ops before @attach are called in the run loop of a vCPU, for which they return
+ * enum kvm_plane_verdict; they cannot sleep, and hypercall may run with interrupts off.
  * An op left out costs nothing; its exits are handled as without a policy.
+ *
+ * In wrmsr and rdmsr, RESUME and SWITCH leave it to the policy to skip the instruction
+ * and, of rdmsr, to write RAX and RDX.
  */
 struct kvm_plane_ops {
 	int (*hypercall)(struct kvm_plane_ctx *ctx);
+	int (*wrmsr)(struct kvm_plane_ctx *ctx);
+	int (*rdmsr)(struct kvm_plane_ctx *ctx);
+	int (*memory_fault)(struct kvm_plane_ctx *ctx);
+	int (*event)(struct kvm_plane_ctx *ctx);
+	int (*halt)(struct kvm_plane_ctx *ctx);
+	int (*attach)(struct kvm_plane_vm_ctx *ctx);
+	void (*detach)(struct kvm_plane_vm_ctx *ctx);
+	void (*exit)(struct kvm_plane_vm_ctx *ctx);
+	__u32 msrs[KVM_PLANE_NR_MSRS];
 	__u32 abi;
 	char name[KVM_PLANE_NAME_LEN];
 };
@@ -66,6 +119,13 @@ int bpf_kvm_plane_switch(struct kvm_plane_ctx *ctx, __u32 plane, __u32 state) __
 int bpf_kvm_plane_suspend(struct kvm_plane_ctx *ctx, __u32 planes) __ksym;
 int bpf_kvm_plane_inject(struct kvm_plane_ctx *ctx, __u32 vector) __ksym;
 int bpf_kvm_plane_skip_insn(struct kvm_plane_ctx *ctx) __ksym;
+__u32 bpf_kvm_plane_pending(struct kvm_plane_ctx *ctx) __ksym;
+int bpf_kvm_plane_raise_irq(struct kvm_plane_ctx *ctx, __u32 plane, __u32 vector) __ksym;
+void bpf_kvm_plane_count(struct kvm_plane_ctx *ctx, __u32 counter) __ksym;
+int bpf_kvm_plane_read_mem(struct kvm_plane_ctx *ctx, __u32 plane, __u64 gpa,
+			   void *data, __u32 data__sz) __ksym;
+int bpf_kvm_plane_write_mem(struct kvm_plane_ctx *ctx, __u32 plane, __u64 gpa,
+			    const void *data, __u32 data__sz) __ksym;
 int bpf_kvm_plane_read_assist(struct kvm_plane_ctx *ctx, __u32 plane, __u32 offset,
 			      void *data, __u32 data__sz) __ksym;
 int bpf_kvm_plane_write_assist(struct kvm_plane_ctx *ctx, __u32 plane, __u32 offset,

@@ -11,6 +11,9 @@
 
 #define KVM_PLANE_NAME_LEN	16
 
+/* How many MSRs a policy can claim */
+#define KVM_PLANE_NR_MSRS	8
+
 #ifndef KVM_MAX_PLANES
 #define KVM_MAX_PLANES		4
 #endif
@@ -19,7 +22,7 @@
  * enum kvm_plane_verdict - what an op returns
  * @KVM_PLANE_PASS: not ours; KVM goes on as if there were no policy, and nothing
  *	that the op asked for is done
- * @KVM_PLANE_RESUME: handled; the same plane runs on
+ * @KVM_PLANE_RESUME: handled; the same plane runs on, in the op halt without waiting
  * @KVM_PLANE_SWITCH: run the plane that bpf_kvm_plane_switch() chose
  * @KVM_PLANE_USER: exit to userspace with KVM_EXIT_PLANE_EVENT; nothing that the
  *	op asked for is done
@@ -86,6 +89,13 @@ enum kvm_plane_reg {
  * @KVM_PLANE_EJECT_REG: a register that is private or does not exist (code: its number)
  * @KVM_PLANE_EJECT_EXCEPTION: an exception that cannot be raised (code: its vector)
  * @KVM_PLANE_EJECT_SUSPEND: planes suspended that are not there (code: the mask)
+ * @KVM_PLANE_EJECT_INSN: an instruction skipped (code: -1), or an exception raised (code:
+ *	its vector), in an op that is not called for an instruction that allows it
+ * @KVM_PLANE_EJECT_IRQ: an interrupt for a plane that is not there (code: the plane), or
+ *	with an invalid vector (code: the vector)
+ * @KVM_PLANE_EJECT_LOOP: switches for events, between planes that do not run in between
+ *	(code: the last target)
+ * @KVM_PLANE_EJECT_REMOVED: it was not ejected, but removed for all VMs (for the op exit)
  */
 enum kvm_plane_eject_kind {
 	KVM_PLANE_EJECT_NONE,
@@ -95,6 +105,10 @@ enum kvm_plane_eject_kind {
 	KVM_PLANE_EJECT_REG,
 	KVM_PLANE_EJECT_EXCEPTION,
 	KVM_PLANE_EJECT_SUSPEND,
+	KVM_PLANE_EJECT_INSN,
+	KVM_PLANE_EJECT_IRQ,
+	KVM_PLANE_EJECT_LOOP,
+	KVM_PLANE_EJECT_REMOVED = 64,
 };
 
 #endif /* _UAPI_LINUX_KVM_PLANE_BPF_H */

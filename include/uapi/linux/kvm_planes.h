@@ -53,7 +53,8 @@
  * removed, or ejected because it broke a rule, userspace switches planes again.
  * EBADF: not an fd. EINVAL: an fd of something else; flags or other arguments
  * that are not 0. EBUSY: the VM has a policy. ENOENT: opting
- * out of nothing. EOPNOTSUPP: no policies in this kernel, or for this VM.
+ * out of nothing. EOPNOTSUPP: no policies in this kernel, or for this VM. Others: the
+ * policy itself refused.
  */
 #define KVM_CAP_PLANE_SWITCH	0x504c0002
 
@@ -156,12 +157,23 @@ struct kvm_run_planes {
  * the next KVM_RUN asks for the same plane, @flags is the answer: 0, done;
  * KVM_PLANE_HYPERCALL_PASS, KVM handles it as if it had not exited;
  * KVM_PLANE_HYPERCALL_UD, raise #UD at the instruction.
+ *
+ * KVM_PLANE_EVENT_MSR: the running plane accessed an MSR (@extra) that a policy claims
+ * and leaves to userspace; KVM_PLANE_MSR_WRITE in @flags if it writes. The instruction
+ * has not been executed: userspace sets the registers, RIP among them, to what they
+ * are after it.
+ *
+ * KVM_PLANE_EVENT_HALT: the running plane is halted, which a policy leaves to
+ * userspace. The next KVM_RUN of that plane asks the policy again.
  */
 #define KVM_EXIT_PLANE_EVENT	0x504c
 #define KVM_PLANE_EVENT_INTERRUPT	0
 #define KVM_PLANE_EVENT_HYPERCALL	1
+#define KVM_PLANE_EVENT_MSR		2
+#define KVM_PLANE_EVENT_HALT		3
 #define KVM_PLANE_HYPERCALL_PASS	(1U << 0)
 #define KVM_PLANE_HYPERCALL_UD		(1U << 1)
+#define KVM_PLANE_MSR_WRITE		(1U << 0)
 
 /**
  * struct kvm_plane_event - what KVM_EXIT_PLANE_EVENT puts into struct kvm_run

@@ -12,6 +12,7 @@
 
 #include <linux/kvm_planes.h>
 #include <linux/kvm_plane_bpf.h>
+#include <linux/jump_label_ratelimit.h>
 #include <linux/types.h>
 #include <linux/xarray.h>
 
@@ -27,6 +28,7 @@ struct module;
 /**
  * struct kvm_plane_vm - what struct kvm holds for planes
  * @plane: planes 1 to 3; set under kvm->lock, never unset
+ * @used: counted in kvm_planes_used
  * @created: there is one
  * @split_fpu: each plane has an FPU of its own; fixed once there is one
  * @policy: switches planes in the kernel; RCU; set under kvm->lock, unset by cmpxchg
@@ -34,6 +36,7 @@ struct module;
  * @hypercall_first: first hypercall number that exits to userspace
  * @hypercall_last: the last one
  * @hypercall_exits: whether any does
+ * @watched: a policy wants, or wanted, to know of events of planes that do not run
  * @id: identifies the VM to policies
  * @mem_restricted: planes that have ever had memory attributes; set under
  *	kvm->slots_lock before they are, never unset
@@ -42,9 +45,11 @@ struct module;
  */
 struct kvm_plane_vm {
 	struct kvm_plane *plane[KVM_MAX_PLANES];
+	bool used;
 	bool created;
 	bool split_fpu;
 	bool hypercall_exits;
+	bool watched;
 	u64 hypercall_first;
 	u64 hypercall_last;
 	struct kvm_plane_policy __rcu *policy;
@@ -59,59 +64,120 @@ struct kvm_plane_vm {
 };
 
 /**
+ * enum kvm_plane_cause - why KVM switched planes, or was to
+ * @KVM_PLANE_CAUSE_HYPERCALL: the plane made a hypercall
+ * @KVM_PLANE_CAUSE_MSR: it accessed an MSR
+ * @KVM_PLANE_CAUSE_MEMORY_FAULT: it accessed memory that it may not access
+ * @KVM_PLANE_CAUSE_EVENT: another one had an interrupt
+ * @KVM_PLANE_CAUSE_HALT: it was about to block
+ * @KVM_PLANE_CAUSE_USER: userspace asked KVM_RUN for another plane
+ */
+enum kvm_plane_cause {
+	KVM_PLANE_CAUSE_HYPERCALL,
+	KVM_PLANE_CAUSE_MSR,
+	KVM_PLANE_CAUSE_MEMORY_FAULT,
+	KVM_PLANE_CAUSE_EVENT,
+	KVM_PLANE_CAUSE_HALT,
+	KVM_PLANE_CAUSE_USER,
+	KVM_PLANE_NR_CAUSES,
+};
+
+/**
+ * struct kvm_plane_stat - statistics of the vCPU of a plane
+ * @switches: from this plane to another, by enum kvm_plane_cause
+ * @refused: exits at which a policy raised an exception
+ * @policy: what a policy counts
+ *
+ * Binary statistics have them after those of struct kvm_vcpu_stat.
+ */
+struct kvm_plane_stat {
+	u64 switches[KVM_PLANE_NR_CAUSES];
+	u64 refused;
+	u64 policy[4];
+};
+
+/**
  * struct kvm_plane_vcpu - what struct kvm_vcpu holds for planes
  * @vcpu0: plane 0's vCPU; in plane 0, itself
  * @switch_to: the sibling to run next in place of this one
+ * @switch_state: what the switch is to carry there, KVM_PLANE_STATE_*
+ * @switch_cause: what it is counted as
+ * @entered_at: stat.exits when a switch last came here
  * @hypercall_rip: where the hypercall was that userspace is to answer
- * @hypercall_passed: KVM is to handle the hypercall at RIP by itself
+ * @hypercall: what the exit fast path left to do for the hypercall at RIP
  * @mem_exempt: KVM makes an access that the plane has made already
  * @mem_fault: the access that KVM did not make for the plane, as it may not;
  *	none if flags is 0
  * @id: the plane
- * @sibling: the planes of this vCPU, plane 0 included; set under
- *	kvm_plane_vcpu_lock with release semantics, never unset
+ * @insn: where a hypercall instruction was found last, for CPUs that do not tell
+ * @stat: of this plane; read with those of the others
+ * @present: the planes that this vCPU has
+ * @sibling: the same, by plane; set under kvm_plane_vcpu_lock with release
+ *	semantics before @present is, never unset
  * @running: the sibling that ran last
  * @suspended: KVM's copy of kvm_run_planes.suspended_planes
  * @req_exit: KVM's copy of kvm_run_planes.req_exit_planes
- * @nr_switches: how often KVM switched planes
+ * @looping: in the run loop with planes
+ * @idle_switches: switches in a row between planes that did not run in between
+ * @kicked: planes for which something arrived while they did not run, and that
+ *	nobody has looked at since
  *
- * From @sibling on, valid in plane 0's vCPU only; its mutex protects the rest.
+ * From @present on, valid in plane 0's vCPU only; its mutex protects the rest.
  */
 struct kvm_plane_vcpu {
 	struct kvm_vcpu *vcpu0;
 	struct kvm_vcpu *switch_to;
-	unsigned long hypercall_rip;
-	bool hypercall_passed;
+	u64 entered_at;
+	u32 switch_state;
+	u8 switch_cause;
+	u8 hypercall;
 	u8 id;
 	bool mem_exempt;
+	unsigned long hypercall_rip;
 	struct {
 		gpa_t gpa;
 		u64 flags;
 	} mem_fault;
+	struct {
+		unsigned long rip;
+		unsigned long cr3;
+		u64 generation;
+		unsigned long hva;
+	} insn;
+	struct kvm_plane_stat stat;
 
+	u16 present;
 	u16 suspended;
 	u16 req_exit;
 	struct kvm_vcpu *sibling[KVM_MAX_PLANES];
 	struct kvm_vcpu *running;
-	u64 nr_switches;
+	bool looping;
+	u8 idle_switches;
+	unsigned long kicked;
 };
 
 extern struct mutex kvm_plane_vcpu_lock;
 
+/* VMs that have a second plane or memory attributes; without one, all this costs next to nothing. */
+extern struct static_key_false_deferred kvm_planes_used;
+
+void kvm_plane_use(struct kvm *kvm);
+
 #ifdef CONFIG_X86
 void kvm_plane_init(struct module *module);
+void kvm_plane_exit(void);
 void kvm_plane_vcpu_init(struct kvm_vcpu *vcpu);
 void kvm_plane_vm_destroy(struct kvm *kvm);
 int kvm_plane_check_extension(struct kvm *kvm, long ext);
 int kvm_plane_enable_cap(struct kvm *kvm, struct kvm_enable_cap *cap);
 int kvm_plane_create(struct kvm *kvm, unsigned long id);
 int __kvm_plane_run(struct kvm_vcpu *vcpu0);
-int kvm_plane_emulate_skip(struct kvm_vcpu *vcpu, int emul_type);
 u64 kvm_plane_mem_supported(struct kvm *kvm, u8 plane);
 int kvm_plane_set_mem_attributes(struct kvm *kvm, u8 plane,
 				 struct kvm_memory_attributes *attrs);
 #else
 static inline void kvm_plane_init(struct module *module) { }
+static inline void kvm_plane_exit(void) { }
 static inline void kvm_plane_vcpu_init(struct kvm_vcpu *vcpu) { }
 static inline void kvm_plane_vm_destroy(struct kvm *kvm) { }
 static inline int kvm_plane_check_extension(struct kvm *kvm, long ext) { return 0; }
@@ -131,18 +197,19 @@ static inline int kvm_plane_set_mem_attributes(struct kvm *kvm, u8 plane,
 #endif
 
 struct kvm_vcpu *__kvm_plane_switch(struct kvm_vcpu *vcpu);
+struct kvm_vcpu *__kvm_plane_reenter(struct kvm_vcpu *vcpu);
 void __kvm_plane_kick(struct kvm_vcpu *vcpu);
-bool __kvm_plane_event(struct kvm_vcpu *vcpu, int *r);
+int kvm_plane_attend(struct kvm_vcpu *vcpu);
+int __kvm_plane_halt(struct kvm_vcpu *vcpu);
 u16 kvm_plane_pending(struct kvm_vcpu *vcpu);
-void kvm_plane_switch_later(struct kvm_vcpu *vcpu, u8 id, u16 suspended);
-u16 kvm_plane_mask(struct kvm_vcpu *vcpu);
-u16 kvm_plane_runnable(struct kvm_vcpu *vcpu);
+void kvm_plane_watch(struct kvm *kvm);
+void kvm_plane_switch_later(struct kvm_vcpu *vcpu, u8 id, u32 state, u8 cause);
 
 /* Memory attributes; kernel-doc is in plane_mem.c. */
 u64 kvm_plane_mem_attrs(struct kvm *kvm, u8 plane, gfn_t gfn);
 bool kvm_plane_mem_uniform(struct kvm *kvm, u8 plane, gfn_t start, gfn_t end, u64 attrs);
-void kvm_plane_mem_prepare_exit(struct kvm_vcpu *vcpu, gpa_t gpa, u64 flags);
-bool kvm_plane_mem_exit(struct kvm_vcpu *vcpu, int *r);
+void kvm_plane_mem_deny(struct kvm_vcpu *vcpu, gpa_t gpa, u64 flags);
+int kvm_plane_mem_fault(struct kvm_vcpu *vcpu);
 void kvm_plane_mem_destroy(struct kvm *kvm);
 
 /**
@@ -163,7 +230,12 @@ bool kvm_plane_bpf_usable(void);
 int kvm_plane_policy_attach(struct kvm *kvm, int fd);
 int kvm_plane_policy_detach(struct kvm *kvm);
 const char *kvm_plane_policy_name(struct kvm *kvm);
-enum kvm_plane_handled kvm_plane_policy_hypercall(struct kvm_vcpu *vcpu, u8 abi, int *r);
+enum kvm_plane_handled kvm_plane_policy_hypercall(struct kvm_vcpu *vcpu, u8 abi, u8 mode, int *r);
+enum kvm_plane_handled kvm_plane_policy_msr(struct kvm_vcpu *vcpu, u32 msr, bool write, u64 value,
+					    int *r);
+enum kvm_plane_handled kvm_plane_policy_memory_fault(struct kvm_vcpu *vcpu, gpa_t gpa, u64 access);
+enum kvm_plane_handled kvm_plane_policy_event(struct kvm_vcpu *vcpu, u16 pending);
+enum kvm_plane_handled kvm_plane_policy_halt(struct kvm_vcpu *vcpu);
 #else
 static inline void kvm_plane_bpf_init(void) { }
 static inline bool kvm_plane_bpf_usable(void) { return false; }
@@ -171,13 +243,35 @@ static inline int kvm_plane_policy_attach(struct kvm *kvm, int fd) { return -EOP
 static inline int kvm_plane_policy_detach(struct kvm *kvm) { return -ENOENT; }
 static inline const char *kvm_plane_policy_name(struct kvm *kvm) { return NULL; }
 static inline enum kvm_plane_handled
-kvm_plane_policy_hypercall(struct kvm_vcpu *vcpu, u8 abi, int *r)
+kvm_plane_policy_hypercall(struct kvm_vcpu *vcpu, u8 abi, u8 mode, int *r)
+{
+	return KVM_PLANE_NOT_HANDLED;
+}
+
+static inline enum kvm_plane_handled
+kvm_plane_policy_msr(struct kvm_vcpu *vcpu, u32 msr, bool write, u64 value, int *r)
+{
+	return KVM_PLANE_NOT_HANDLED;
+}
+
+static inline enum kvm_plane_handled
+kvm_plane_policy_memory_fault(struct kvm_vcpu *vcpu, gpa_t gpa, u64 access)
+{
+	return KVM_PLANE_NOT_HANDLED;
+}
+
+static inline enum kvm_plane_handled kvm_plane_policy_event(struct kvm_vcpu *vcpu, u16 pending)
+{
+	return KVM_PLANE_NOT_HANDLED;
+}
+
+static inline enum kvm_plane_handled kvm_plane_policy_halt(struct kvm_vcpu *vcpu)
 {
 	return KVM_PLANE_NOT_HANDLED;
 }
 #endif
 
-/* What an architecture with planes implements; kernel-doc is there. */
+/* What an architecture with planes implements, beside <asm/kvm_plane.h>; kernel-doc is there. */
 bool kvm_arch_has_planes(struct kvm *kvm);
 void kvm_arch_plane_create(struct kvm *kvm);
 bool kvm_arch_plane_ioctl(unsigned int ioctl);
@@ -185,13 +279,19 @@ int kvm_arch_plane_vcpu_create(struct kvm_vcpu *vcpu);
 void kvm_arch_plane_vcpu_predestroy(struct kvm_vcpu *vcpu);
 bool kvm_arch_plane_completes_io(struct kvm_vcpu *vcpu);
 void kvm_arch_plane_switch_fpu(struct kvm_vcpu *from, struct kvm_vcpu *to);
-bool kvm_arch_plane_runnable(struct kvm_vcpu *vcpu);
+void kvm_arch_plane_switch_timer(struct kvm_vcpu *from, struct kvm_vcpu *to);
+bool kvm_arch_plane_can_reenter(struct kvm_vcpu *from, struct kvm_vcpu *to);
+void kvm_arch_plane_prepare_reenter(struct kvm_vcpu *from, struct kvm_vcpu *to);
+void kvm_arch_plane_load(struct kvm_vcpu *vcpu, int cpu);
+bool kvm_arch_plane_halted(struct kvm_vcpu *vcpu);
+void kvm_arch_plane_wake(struct kvm_vcpu *vcpu);
+bool kvm_arch_plane_quiet(struct kvm_vcpu *vcpu);
 bool kvm_arch_plane_has_event(struct kvm_vcpu *vcpu);
 int kvm_arch_plane_signal_msi(struct kvm *kvm, u8 plane, struct kvm_msi *msi);
-void kvm_arch_plane_mode(struct kvm_vcpu *vcpu, u8 *cpl, u8 *mode);
-bool kvm_arch_plane_reg_shared(u32 reg);
-u64 kvm_arch_plane_read_reg(struct kvm_vcpu *vcpu, u32 reg);
+u8 kvm_arch_plane_mode(struct kvm_vcpu *vcpu);
 void kvm_arch_plane_write_reg(struct kvm_vcpu *vcpu, u32 reg, u64 value);
+bool kvm_arch_plane_can_claim_msr(u32 msr);
+void kvm_arch_plane_raise_irq(struct kvm_vcpu *vcpu, u8 vector);
 bool kvm_arch_plane_can_inject(u32 vector);
 void kvm_arch_plane_inject(struct kvm_vcpu *vcpu, u32 vector);
 bool kvm_arch_plane_skip_insn(struct kvm_vcpu *vcpu, int *r);

@@ -1,20 +1,44 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * KVM planes: what stock KVM calls, so that a VM without planes pays a load and
- * a predicted branch. Included by <linux/kvm_host.h>, after its structs.
+ * KVM planes: what stock KVM calls, so that a VM without planes pays a no-op, or a
+ * load and a predicted branch if another VM has planes. Included by <linux/kvm_host.h>, after its structs.
  */
 #ifndef __KVM_PLANE_INLINE_H
 #define __KVM_PLANE_INLINE_H
 
+#ifdef CONFIG_X86
+#include <asm/kvm_plane.h>
+#endif
+
 static inline bool kvm_has_planes(struct kvm *kvm)
 {
-	return unlikely(READ_ONCE(kvm->planes.created));
+	return static_branch_unlikely(&kvm_planes_used.key) && READ_ONCE(kvm->planes.created);
+}
+
+/* The same, of the VM of a vCPU: nothing is loaded as long as no VM has planes. */
+static inline bool kvm_vcpu_has_planes(struct kvm_vcpu *vcpu)
+{
+	return static_branch_unlikely(&kvm_planes_used.key) &&
+	       READ_ONCE(vcpu->kvm->planes.created);
 }
 
 /* Whether a plane has memory attributes; if not, it may do everything. */
 static inline bool kvm_plane_mem_restricted(struct kvm *kvm, u8 plane)
 {
-	return unlikely(READ_ONCE(kvm->planes.mem_restricted) & BIT(plane));
+	return static_branch_unlikely(&kvm_planes_used.key) &&
+	       READ_ONCE(kvm->planes.mem_restricted) & BIT(plane);
+}
+
+static inline bool kvm_plane_has_policy(struct kvm *kvm)
+{
+	return rcu_access_pointer(kvm->planes.policy);
+}
+
+/* The same, of the plane of a vCPU */
+static inline bool kvm_vcpu_mem_restricted(struct kvm_vcpu *vcpu)
+{
+	return static_branch_unlikely(&kvm_planes_used.key) &&
+	       READ_ONCE(vcpu->kvm->planes.mem_restricted) & BIT(vcpu->plane.id);
 }
 
 static inline struct kvm_vcpu *kvm_vcpu_sibling(struct kvm_vcpu *vcpu, unsigned int id)
@@ -27,7 +51,7 @@ static inline bool kvm_vcpu_has_siblings(struct kvm_vcpu *vcpu)
 {
 	unsigned int id;
 
-	if (!kvm_has_planes(vcpu->kvm))
+	if (!kvm_vcpu_has_planes(vcpu))
 		return false;
 
 	for (id = 1; id < KVM_MAX_PLANES; id++)
@@ -69,33 +93,79 @@ static inline struct kvm_vcpu *kvm_plane_vcpu_at(struct kvm *kvm, unsigned long 
  */
 static inline int kvm_plane_run(struct kvm_vcpu *vcpu)
 {
-	/* Not the guest's: what another ioctl translated. */
-	vcpu->plane.mem_fault.flags = 0;
-	if (kvm_has_planes(vcpu->kvm))
+	if (static_branch_unlikely(&kvm_planes_used.key))
 		return __kvm_plane_run(vcpu);
 	return kvm_arch_vcpu_ioctl_run(vcpu);
 }
 
+/*
+ * The run loop is compiled twice. The one for VMs without planes is as it was, but
+ * that a request leads from it to the other one, of which the vCPU may be another
+ * afterwards.
+ */
+
+/* What the run loop returns to be run again, with planes; no errno */
+#define KVM_PLANE_RERUN		INT_MIN
+
+/* What kvm_plane_halt() returns if the vCPU is to block */
+#define KVM_PLANE_BLOCK		2
+
 /**
  * kvm_plane_running - the sibling that runs
- * @vcpu: the one that ran before the run loop, which may have switched since
+ * @vcpu: any
  */
 static inline struct kvm_vcpu *kvm_plane_running(struct kvm_vcpu *vcpu)
 {
 	return vcpu->plane.vcpu0->plane.running;
 }
 
-/**
- * kvm_plane_next - carry out a switch of planes that was decided in the run loop
- * @vcpu: the vCPU that runs, loaded, in an SRCU read section
- *
- * Return: the vCPU to go on with, in the same state.
- */
-static inline struct kvm_vcpu *kvm_plane_next(struct kvm_vcpu *vcpu)
+/* The run loop with planes begins, and ends. */
+static inline void kvm_plane_loop_begin(struct kvm_vcpu *vcpu)
 {
-	if (likely(!vcpu->plane.switch_to))
-		return vcpu;
-	return __kvm_plane_switch(vcpu);
+	vcpu->plane.vcpu0->plane.looping = true;
+}
+
+static inline void kvm_plane_loop_end(struct kvm_vcpu *vcpu)
+{
+	vcpu->plane.vcpu0->plane.looping = false;
+	vcpu = kvm_plane_running(vcpu);
+	/* Decided on, but the loop had no time for it */
+	if (vcpu->plane.switch_to)
+		__kvm_plane_switch(vcpu);
+}
+
+/**
+ * kvm_plane_reenter - carry out a switch of planes without leaving the inner run loop
+ * @vcpu: the vCPU whose exit was dealt with in the fast path, interrupts off
+ *
+ * Return: the vCPU to enter, its requests not looked at yet.
+ */
+static inline struct kvm_vcpu *kvm_plane_reenter(struct kvm_vcpu *vcpu)
+{
+	return vcpu->plane.switch_to ? __kvm_plane_reenter(vcpu) : vcpu;
+}
+
+/**
+ * kvm_plane_attention - see whether kvm_plane_attend() has anything to do
+ * @vcpu: the vCPU that runs, before it is entered or blocks
+ */
+static inline bool kvm_plane_attention(struct kvm_vcpu *vcpu)
+{
+	return kvm_test_request(KVM_REQ_PLANE, vcpu);
+}
+
+/**
+ * kvm_plane_halt - see whether a vCPU is to do something better than to block
+ * @vcpu: the vCPU that runs, not to be entered
+ * @planes: whether this is the run loop with planes
+ *
+ * Return: as a run loop's, or KVM_PLANE_BLOCK.
+ */
+static inline int kvm_plane_halt(struct kvm_vcpu *vcpu, const bool planes)
+{
+	if (planes)
+		return __kvm_plane_halt(vcpu);
+	return kvm_plane_attention(vcpu) ? KVM_PLANE_RERUN : KVM_PLANE_BLOCK;
 }
 
 /**
@@ -104,21 +174,8 @@ static inline struct kvm_vcpu *kvm_plane_next(struct kvm_vcpu *vcpu)
  */
 static inline void kvm_plane_kick(struct kvm_vcpu *vcpu)
 {
-	if (kvm_has_planes(vcpu->kvm))
+	if (kvm_vcpu_has_planes(vcpu))
 		__kvm_plane_kick(vcpu);
-}
-
-/**
- * kvm_plane_event - see whether an event for another plane ends KVM_RUN, or an
- *	access that KVM did not make for this one
- * @vcpu: the vCPU that runs, before it is entered or blocks
- * @r: what the run loop is to return, if so
- */
-static inline bool kvm_plane_event(struct kvm_vcpu *vcpu, int *r)
-{
-	if (likely(!kvm_test_request(KVM_REQ_PLANE_EVENT, vcpu)))
-		return false;
-	return __kvm_plane_event(vcpu, r);
 }
 
 #endif /* __KVM_PLANE_INLINE_H */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KVM planes: creating them, and running the one that is asked for.
+ * KVM planes: creating them, and what can be asked of them.
  *
  * Locks: kvm->lock protects the table of planes. What concerns the state of a
  * vCPU's planes is under the mutex of plane 0's vCPU: the ioctls of every plane,
@@ -20,7 +20,7 @@
 #include <linux/nospec.h>
 #include <linux/seq_file.h>
 
-#include "plane.h"
+#include "plane_main.h"
 
 /**
  * struct kvm_plane - a plane of a VM other than plane 0
@@ -35,6 +35,11 @@ struct kvm_plane {
 /* Held while a sibling is added, and while CPUID of any vCPU is set. */
 DEFINE_MUTEX(kvm_plane_vcpu_lock);
 
+/* See kvm_plane_use(). Kernel text is not patched back and forth as VMs come and go. */
+DEFINE_STATIC_KEY_DEFERRED_FALSE(kvm_planes_used, HZ);
+EXPORT_SYMBOL_GPL(kvm_planes_used);
+static DEFINE_MUTEX(kvm_planes_used_lock);
+
 /* A sibling's mutex nests inside plane 0's. */
 static struct lock_class_key kvm_plane_vcpu_mutex_key;
 
@@ -45,17 +50,21 @@ void kvm_plane_vcpu_init(struct kvm_vcpu *vcpu)
 {
 	vcpu->plane.vcpu0 = vcpu;
 	vcpu->plane.sibling[0] = vcpu;
+	vcpu->plane.present = BIT(0);
 	vcpu->plane.running = vcpu;
 }
 
+/* Those that KVM made, not those that userspace asked for. */
 static u64 kvm_plane_nr_switches(struct kvm *kvm)
 {
 	struct kvm_vcpu *vcpu;
+	unsigned int cause;
 	unsigned long i;
 	u64 sum = 0;
 
-	kvm_for_each_vcpu(i, vcpu, kvm)
-		sum += READ_ONCE(vcpu->plane.nr_switches);
+	kvm_for_each_plane_vcpu(i, vcpu, kvm)
+		for (cause = 0; cause < KVM_PLANE_CAUSE_USER; cause++)
+			sum += READ_ONCE(vcpu->plane.stat.switches[cause]);
 	return sum;
 }
 
@@ -83,6 +92,19 @@ static int kvm_plane_policy_show(struct seq_file *m, void *unused)
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(kvm_plane_policy);
+
+/**
+ * kvm_plane_use - have KVM look for planes
+ * @kvm: the VM that is about to have a second one, or memory attributes; no lock is held
+ */
+void kvm_plane_use(struct kvm *kvm)
+{
+	guard(mutex)(&kvm_planes_used_lock);
+	if (kvm->planes.used)
+		return;
+	static_branch_inc(&kvm_planes_used.key);
+	kvm->planes.used = true;
+}
 
 /* The first use of planes in a VM; kvm->lock is held. */
 static void kvm_plane_vm_init(struct kvm *kvm)
@@ -299,6 +321,7 @@ static int kvm_plane_add_vcpu(struct kvm_plane *plane, struct kvm_vcpu *vcpu0)
 
 	/* Pairs with smp_load_acquire() in kvm_vcpu_sibling(). */
 	smp_store_release(&vcpu0->plane.sibling[plane->id], vcpu);
+	WRITE_ONCE(vcpu0->plane.present, vcpu0->plane.present | BIT(plane->id));
 	fd_install(fd, file);
 	return fd;
 }
@@ -442,6 +465,7 @@ int kvm_plane_create(struct kvm *kvm, unsigned long id)
 	if (!id)
 		return -EEXIST;
 
+	kvm_plane_use(kvm);
 	mutex_lock(&kvm->lock);
 	r = kvm_plane_add(kvm, array_index_nospec(id, KVM_MAX_PLANES));
 	mutex_unlock(&kvm->lock);
@@ -467,219 +491,31 @@ void kvm_plane_vm_destroy(struct kvm *kvm)
 		kfree(kvm->planes.plane[id]);
 	}
 	kvm_plane_mem_destroy(kvm);
+	if (kvm->planes.used)
+		static_branch_slow_dec_deferred(&kvm_planes_used);
 }
 
-/*
- * Finish what userspace was to complete for the plane that ran last, before
- * another one uses the run page. The registers in the run page, if any, are
- * meant for the plane that is to run.
- *
- * Return: -EINTR if that is done, else what KVM_RUN is to return.
+/* What binary statistics are of, in the order of kvm_vcpu_stats_desc */
+struct kvm_plane_vcpu_stats {
+	struct kvm_vcpu_stat stat;
+	struct kvm_plane_stat plane;
+};
+
+/**
+ * kvm_plane_stat_at - find a statistic of a vCPU
+ * @vcpu: the vCPU
+ * @offset: as in kvm_vcpu_stats_desc
  */
-static int kvm_plane_complete_io(struct kvm_vcpu *vcpu)
+u64 *kvm_plane_stat_at(struct kvm_vcpu *vcpu, size_t offset)
 {
-	struct kvm_run *run = vcpu->run;
-	u64 valid_regs, dirty_regs;
-	int r;
+	BUILD_BUG_ON(offsetof(struct kvm_plane_vcpu_stats, plane) != sizeof(vcpu->stat));
 
-	if (!kvm_arch_plane_completes_io(vcpu))
-		return -EINTR;
-
-	valid_regs = run->kvm_valid_regs;
-	dirty_regs = run->kvm_dirty_regs;
-	run->kvm_valid_regs = 0;
-	run->kvm_dirty_regs = 0;
-
-	vcpu->wants_to_run = false;
-	r = kvm_arch_vcpu_ioctl_run(vcpu);
-
-	run->kvm_valid_regs = valid_regs;
-	run->kvm_dirty_regs = dirty_regs;
-	return r;
+	if (offset < sizeof(vcpu->stat))
+		return (void *)&vcpu->stat + offset;
+	return (void *)&vcpu->plane.stat + offset - sizeof(vcpu->stat);
 }
 
-/* Tell userspace which plane ran last. */
-static void kvm_plane_update_run(struct kvm_vcpu *vcpu0)
-{
-	struct kvm_run_planes *run = kvm_run_planes(vcpu0->run);
-
-	run->plane = vcpu0->plane.running->plane.id;
-	run->suspended_planes = vcpu0->plane.suspended;
-}
-
-/*
- * From here on @vcpu is the plane that runs. What arrived for another one before
- * is looked for in the run loop; what arrives later sends a request here.
- */
-static void kvm_plane_set_running(struct kvm_vcpu *vcpu)
-{
-	struct kvm_plane_vcpu *plane0 = &vcpu->plane.vcpu0->plane;
-
-	WRITE_ONCE(plane0->running, vcpu);
-	if (!plane0->req_exit)
-		return;
-
-	/* Make @running visible before events are looked for; pairs with __kvm_plane_kick(). */
-	smp_mb();
-	kvm_make_request(KVM_REQ_PLANE_EVENT, vcpu);
-}
-
-/* See kvm_plane_kick(). */
-void __kvm_plane_kick(struct kvm_vcpu *vcpu)
-{
-	struct kvm_plane_vcpu *plane0 = &vcpu->plane.vcpu0->plane;
-	struct kvm_vcpu *running;
-
-	/* Make the event visible before @running is read; pairs with kvm_plane_set_running(). */
-	smp_mb();
-	running = READ_ONCE(plane0->running);
-	if (running == vcpu || !(READ_ONCE(plane0->req_exit) & BIT(vcpu->plane.id)))
-		return;
-
-	/* A vCPU that is halted has to look, but is not runnable itself. */
-	kvm_make_request(KVM_REQ_PLANE_EVENT, running);
-	kvm_make_request(KVM_REQ_UNBLOCK, running);
-	kvm_vcpu_kick(running);
-}
-
-/* The planes, other than @vcpu's own, that have a pending interrupt. */
-u16 kvm_plane_pending(struct kvm_vcpu *vcpu)
-{
-	struct kvm_vcpu *sibling;
-	unsigned int id;
-	u16 planes = 0;
-
-	for (id = 0; id < KVM_MAX_PLANES; id++) {
-		sibling = kvm_vcpu_sibling(vcpu, id);
-		if (sibling && sibling != vcpu && kvm_arch_plane_has_event(sibling))
-			planes |= BIT(id);
-	}
-	return planes;
-}
-
-/* See kvm_plane_event(). */
-bool __kvm_plane_event(struct kvm_vcpu *vcpu, int *r)
-{
-	u16 pending, wanted;
-
-	/* The request stays, for the events. */
-	if (kvm_plane_mem_exit(vcpu, r))
-		return true;
-
-	kvm_clear_request(KVM_REQ_PLANE_EVENT, vcpu);
-	/* Events are looked for after that, so that a later one makes the request again. */
-	smp_mb__after_atomic();
-
-	pending = kvm_plane_pending(vcpu);
-	wanted = pending & vcpu->plane.vcpu0->plane.req_exit;
-	if (!wanted)
-		return false;
-
-	vcpu->run->exit_reason = KVM_EXIT_PLANE_EVENT;
-	*kvm_run_plane_event(vcpu->run) = (struct kvm_plane_event) {
-		.pending_event_planes = pending,
-		.cause = KVM_PLANE_EVENT_INTERRUPT,
-		.target = __ffs(wanted),
-	};
-	*r = 0;
-	return true;
-}
-
-/* See kvm_plane_run(). */
-int __kvm_plane_run(struct kvm_vcpu *vcpu0)
-{
-	struct kvm_run_planes *run = kvm_run_planes(vcpu0->run);
-	u16 suspended = READ_ONCE(run->suspended_planes);
-	u8 id = READ_ONCE(run->plane);
-	struct kvm_vcpu *vcpu;
-	bool wants_to_run;
-	int r;
-
-	if (id >= KVM_MAX_PLANES)
-		return -EINVAL;
-	vcpu = vcpu0->plane.sibling[array_index_nospec(id, KVM_MAX_PLANES)];
-	if (!vcpu)
-		return -ENOENT;
-
-	wants_to_run = vcpu0->wants_to_run;
-	if (vcpu != vcpu0->plane.running) {
-		r = kvm_plane_complete_io(vcpu0->plane.running);
-		if (r != -EINTR) {
-			kvm_plane_update_run(vcpu0);
-			return r;
-		}
-	}
-
-	vcpu->plane.mem_fault.flags = 0;
-	vcpu0->plane.suspended = suspended;
-	WRITE_ONCE(vcpu0->plane.req_exit, READ_ONCE(run->req_exit_planes));
-	kvm_plane_set_running(vcpu);
-	vcpu0->wants_to_run = false;
-
-	vcpu->wants_to_run = wants_to_run;
-	r = kvm_arch_vcpu_ioctl_run(vcpu);
-	vcpu0->plane.running->wants_to_run = false;
-
-	kvm_plane_update_run(vcpu0);
-	return r;
-}
-
-/* The planes that @vcpu is one of. */
-u16 kvm_plane_mask(struct kvm_vcpu *vcpu)
-{
-	unsigned int id;
-	u16 planes = 0;
-
-	for (id = 0; id < KVM_MAX_PLANES; id++)
-		if (kvm_vcpu_sibling(vcpu, id))
-			planes |= BIT(id);
-	return planes;
-}
-
-/* The planes of @vcpu, other than itself, that can run in its place. */
-u16 kvm_plane_runnable(struct kvm_vcpu *vcpu)
-{
-	struct kvm_vcpu *sibling;
-	unsigned int id;
-	u16 planes = 0;
-
-	for (id = 0; id < KVM_MAX_PLANES; id++) {
-		sibling = kvm_vcpu_sibling(vcpu, id);
-		if (sibling && sibling != vcpu && kvm_arch_plane_runnable(sibling))
-			planes |= BIT(id);
-	}
-	return planes;
-}
-
-/* Let the run loop go on with plane @id in place of @vcpu, which runs. */
-void kvm_plane_switch_later(struct kvm_vcpu *vcpu, u8 id, u16 suspended)
-{
-	vcpu->plane.switch_to = kvm_vcpu_sibling(vcpu, id);
-	vcpu->plane.vcpu0->plane.suspended = suspended;
-}
-
-/* See kvm_plane_next(). */
-struct kvm_vcpu *__kvm_plane_switch(struct kvm_vcpu *vcpu)
-{
-	struct kvm_vcpu *vcpu0 = vcpu->plane.vcpu0;
-	struct kvm_vcpu *to = vcpu->plane.switch_to;
-
-	vcpu->plane.switch_to = NULL;
-	to->wants_to_run = vcpu->wants_to_run;
-	vcpu->wants_to_run = false;
-
-	kvm_vcpu_srcu_read_unlock(vcpu);
-	kvm_arch_plane_switch_fpu(vcpu, to);
-	vcpu_put(vcpu);
-	vcpu_load(to);
-	kvm_vcpu_srcu_read_lock(to);
-
-	kvm_plane_set_running(to);
-	WRITE_ONCE(vcpu0->plane.nr_switches, vcpu0->plane.nr_switches + 1);
-	return to;
-}
-
-static void kvm_plane_add_stats(struct kvm_vcpu_stat *to, const struct kvm_vcpu_stat *from)
+static void kvm_plane_add_stats(void *to, struct kvm_vcpu *from)
 {
 	const struct kvm_stats_desc *desc = kvm_vcpu_stats_desc;
 	unsigned int i, k;
@@ -688,13 +524,13 @@ static void kvm_plane_add_stats(struct kvm_vcpu_stat *to, const struct kvm_vcpu_
 		if ((desc->flags & KVM_STATS_TYPE_MASK) == KVM_STATS_TYPE_INSTANT)
 			continue;
 		for (k = 0; k < desc->size; k++)
-			*((u64 *)((void *)to + desc->offset) + k) +=
-				*((const u64 *)((const void *)from + desc->offset) + k);
+			*((u64 *)(to + desc->offset) + k) +=
+				kvm_plane_stat_at(from, desc->offset)[k];
 	}
 }
 
 /**
- * kvm_plane_stats_read - read the statistics of a vCPU that has several planes
+ * kvm_plane_stats_read - read the statistics of a vCPU and its planes
  * @vcpu: plane 0's vCPU
  * @buf: as for kvm_stats_read(), and so are the others
  * @size: ditto
@@ -708,18 +544,20 @@ static void kvm_plane_add_stats(struct kvm_vcpu_stat *to, const struct kvm_vcpu_
 ssize_t kvm_plane_stats_read(struct kvm_vcpu *vcpu, char __user *buf, size_t size, loff_t *offset)
 {
 	struct kvm_vcpu *running = READ_ONCE(vcpu->plane.running), *sibling;
-	struct kvm_vcpu_stat *sum;
+	struct kvm_plane_vcpu_stats *sum;
 	unsigned int id;
 	ssize_t r;
 
-	sum = kmemdup(&running->stat, sizeof(*sum), GFP_KERNEL);
+	sum = kmalloc(sizeof(*sum), GFP_KERNEL);
 	if (!sum)
 		return -ENOMEM;
 
+	sum->stat = running->stat;
+	sum->plane = running->plane.stat;
 	for (id = 0; id < KVM_MAX_PLANES; id++) {
 		sibling = kvm_vcpu_sibling(vcpu, id);
 		if (sibling && sibling != running)
-			kvm_plane_add_stats(sum, &sibling->stat);
+			kvm_plane_add_stats(sum, sibling);
 	}
 	r = kvm_stats_read(vcpu->stats_id, &kvm_vcpu_stats_header, kvm_vcpu_stats_desc, sum,
 			   sizeof(*sum), buf, size, offset);
@@ -732,4 +570,10 @@ void kvm_plane_init(struct module *module)
 {
 	kvm_plane_fops.owner = module;
 	kvm_plane_vcpu_fops.owner = module;
+}
+
+/* No VM is left, and the vendor module goes. */
+void kvm_plane_exit(void)
+{
+	static_key_deferred_flush(&kvm_planes_used);
 }

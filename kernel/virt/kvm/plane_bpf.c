@@ -24,9 +24,13 @@
 #include <linux/kvm_host.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/nospec.h>
 #include <linux/refcount.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <linux/unaligned.h>
+
+#include "plane_trace.h"
 
 /**
  * struct kvm_plane_ctx - the exit that an op is called for
@@ -41,22 +45,89 @@ struct kvm_plane_ctx {
 	u16 planes;
 	u16 runnable;
 	u16 suspended;
+	u16 pending;
 	u32 vcpu_id;
 	u64 vm_id;
+	u32 msr;
+	u32 access;
+	u64 value;
+	u64 gpa;
+	u64 regs[4];
+};
+
+/**
+ * struct kvm_plane_vm_ctx - the VM that an op is called for
+ *
+ * As struct kvm_plane_ctx.
+ */
+struct kvm_plane_vm_ctx {
+	u64 vm_id;
+	u8 split_fpu;
+	u32 kind;
+	s64 code;
 };
 
 /**
  * struct kvm_plane_ops - a policy
- * @hypercall: the running plane executed VMCALL or VMMCALL; returns enum
- *	kvm_plane_verdict; runs under RCU, cannot sleep
+ * @hypercall: the running plane executed VMCALL or VMMCALL
+ * @wrmsr: it wrote to an MSR in @msrs
+ * @rdmsr: it read one
+ * @memory_fault: it made an access that its plane may not make
+ * @event: another plane has a pending interrupt, NMI or SMI
+ * @halt: it is about to block
+ * @attach: a VM opts in; may sleep, and refuse with an errno
+ * @detach: a VM opts out, or is gone; may sleep
+ * @exit: the policy was ejected from a VM, or removed
+ * @msrs: the MSRs that @wrmsr and @rdmsr are for, up to the first 0
  * @abi: KVM_PLANE_ABI
  * @name: names the policy; no two that are loaded have the same
+ *
+ * The ops before @attach are those of an exit, in the order of enum kvm_plane_op.
+ * They return enum kvm_plane_verdict, run under RCU and cannot sleep; @hypercall
+ * may run with interrupts off.
  */
 struct kvm_plane_ops {
 	int (*hypercall)(struct kvm_plane_ctx *ctx);
+	int (*wrmsr)(struct kvm_plane_ctx *ctx);
+	int (*rdmsr)(struct kvm_plane_ctx *ctx);
+	int (*memory_fault)(struct kvm_plane_ctx *ctx);
+	int (*event)(struct kvm_plane_ctx *ctx);
+	int (*halt)(struct kvm_plane_ctx *ctx);
+	int (*attach)(struct kvm_plane_vm_ctx *ctx);
+	void (*detach)(struct kvm_plane_vm_ctx *ctx);
+	void (*exit)(struct kvm_plane_vm_ctx *ctx);
+	u32 msrs[KVM_PLANE_NR_MSRS];
 	u32 abi;
 	char name[KVM_PLANE_NAME_LEN];
 };
+
+typedef int (*kvm_plane_op_t)(struct kvm_plane_ctx *ctx);
+
+/* The ops of an exit: which one, and so where it is in struct kvm_plane_ops. */
+enum kvm_plane_op {
+	KVM_PLANE_OP_HYPERCALL,
+	KVM_PLANE_OP_WRMSR,
+	KVM_PLANE_OP_RDMSR,
+	KVM_PLANE_OP_MEMORY_FAULT,
+	KVM_PLANE_OP_EVENT,
+	KVM_PLANE_OP_HALT,
+};
+
+static_assert(offsetof(struct kvm_plane_ops, halt) ==
+	      KVM_PLANE_OP_HALT * sizeof(kvm_plane_op_t));
+
+/* What a switch that each of them decides on is counted as */
+static const u8 kvm_plane_op_cause[] = {
+	[KVM_PLANE_OP_HYPERCALL]	= KVM_PLANE_CAUSE_HYPERCALL,
+	[KVM_PLANE_OP_WRMSR]		= KVM_PLANE_CAUSE_MSR,
+	[KVM_PLANE_OP_RDMSR]		= KVM_PLANE_CAUSE_MSR,
+	[KVM_PLANE_OP_MEMORY_FAULT]	= KVM_PLANE_CAUSE_MEMORY_FAULT,
+	[KVM_PLANE_OP_EVENT]		= KVM_PLANE_CAUSE_EVENT,
+	[KVM_PLANE_OP_HALT]		= KVM_PLANE_CAUSE_HALT,
+};
+
+/* Switches in a row, for events, between planes that did not run in between */
+#define KVM_PLANE_MAX_IDLE_SWITCHES	16
 
 /**
  * struct kvm_plane_policy - a policy that is loaded
@@ -83,6 +154,7 @@ static DEFINE_MUTEX(kvm_plane_policies_lock);
  * struct kvm_plane_call - one call of an op, and what it asked for
  * @ctx: what BPF sees
  * @vcpu: the vCPU that runs
+ * @op: the op
  * @eject_kind: set when a rule was broken, the first one counts
  * @eject_code: see enum kvm_plane_eject_kind
  * @eject_message: what it was
@@ -92,11 +164,14 @@ static DEFINE_MUTEX(kvm_plane_policies_lock);
  * @skip: the instruction is to be skipped
  * @regs_written: the registers in @regs, a bit each
  * @suspended: the planes that are suspended afterwards
+ * @irqs: the planes to raise an interrupt in, a bit each
+ * @irq: its vector, by plane
  * @regs: values to write
  */
 struct kvm_plane_call {
 	struct kvm_plane_ctx ctx;
 	struct kvm_vcpu *vcpu;
+	enum kvm_plane_op op;
 	u32 eject_kind;
 	s64 eject_code;
 	const char *eject_message;
@@ -105,6 +180,8 @@ struct kvm_plane_call {
 	int vector;
 	bool skip;
 	u16 suspended;
+	u16 irqs;
+	u8 irq[KVM_MAX_PLANES];
 	u32 regs_written;
 	u64 regs[KVM_PLANE_NR_REGS];
 };
@@ -123,6 +200,12 @@ static int kvm_plane_break(struct kvm_plane_call *call, u32 kind, s64 code, cons
 		call->eject_message = message;
 	}
 	return -EINVAL;
+}
+
+/* Whether the exit is for an instruction that has not been executed yet. */
+static bool kvm_plane_at_insn(const struct kvm_plane_call *call)
+{
+	return call->op < KVM_PLANE_OP_EVENT;
 }
 
 __bpf_kfunc_start_defs();
@@ -144,7 +227,7 @@ __bpf_kfunc u64 bpf_kvm_plane_read_reg(struct kvm_plane_ctx *ctx, u32 reg)
 	}
 	if (call->regs_written & BIT(reg))
 		return call->regs[reg];
-	return kvm_arch_plane_read_reg(call->vcpu, reg);
+	return kvm_arch_plane_read_reg(call->vcpu, array_index_nospec(reg, KVM_PLANE_NR_REGS));
 }
 
 /**
@@ -221,7 +304,7 @@ __bpf_kfunc int bpf_kvm_plane_suspend(struct kvm_plane_ctx *ctx, u32 planes)
  * @vector: 6 (#UD) or, with error code 0, 13 (#GP); another is a broken rule
  *
  * Takes effect with the verdict KVM_PLANE_RESUME, at the instruction that exited,
- * which is not skipped then.
+ * which is not skipped then. In the ops event and halt, a broken rule.
  *
  * Return: 0, or -EINVAL.
  */
@@ -229,6 +312,9 @@ __bpf_kfunc int bpf_kvm_plane_inject(struct kvm_plane_ctx *ctx, u32 vector)
 {
 	struct kvm_plane_call *call = to_call(ctx);
 
+	if (!kvm_plane_at_insn(call))
+		return kvm_plane_break(call, KVM_PLANE_EJECT_INSN, vector,
+				       "exception without an instruction");
 	if (!kvm_arch_plane_can_inject(vector))
 		return kvm_plane_break(call, KVM_PLANE_EJECT_EXCEPTION, vector,
 				       "exception that a policy cannot raise");
@@ -241,14 +327,195 @@ __bpf_kfunc int bpf_kvm_plane_inject(struct kvm_plane_ctx *ctx, u32 vector)
  * @ctx: the exit
  *
  * In the plane that executed it, whatever its length, and once however often
- * this is called. Takes effect with KVM_PLANE_RESUME and KVM_PLANE_SWITCH.
+ * this is called. Takes effect with KVM_PLANE_RESUME and KVM_PLANE_SWITCH. In the
+ * ops memory_fault, event and halt, a broken rule.
  *
- * Return: 0.
+ * Return: 0, or -EINVAL.
  */
 __bpf_kfunc int bpf_kvm_plane_skip_insn(struct kvm_plane_ctx *ctx)
 {
-	to_call(ctx)->skip = true;
+	struct kvm_plane_call *call = to_call(ctx);
+
+	if (call->op > KVM_PLANE_OP_RDMSR)
+		return kvm_plane_break(call, KVM_PLANE_EJECT_INSN, -1,
+				       "skip without an instruction to skip");
+	call->skip = true;
 	return 0;
+}
+
+/**
+ * bpf_kvm_plane_pending - see which planes have a pending interrupt
+ * @ctx: the exit
+ *
+ * An interrupt that the plane's APIC priority lets through, an NMI or an SMI,
+ * whatever its RFLAGS.IF. In the op event, @ctx->pending says the same for less.
+ *
+ * Return: a mask of planes other than the one that runs.
+ */
+__bpf_kfunc u32 bpf_kvm_plane_pending(struct kvm_plane_ctx *ctx)
+{
+	return kvm_plane_pending(to_call(ctx)->vcpu);
+}
+
+/**
+ * bpf_kvm_plane_raise_irq - raise an interrupt in a plane
+ * @ctx: the exit
+ * @plane: a plane in @ctx->planes; another is a broken rule
+ * @vector: 16 to 255; another is a broken rule
+ *
+ * Fixed and edge-triggered, in the local APIC that the plane's vCPU has. Takes effect
+ * with KVM_PLANE_RESUME and KVM_PLANE_SWITCH; of two in one plane, the second.
+ *
+ * Return: 0; -EINVAL; -EOPNOTSUPP: the local APIC is userspace's.
+ */
+__bpf_kfunc int bpf_kvm_plane_raise_irq(struct kvm_plane_ctx *ctx, u32 plane, u32 vector)
+{
+	struct kvm_plane_call *call = to_call(ctx);
+
+	if (plane >= KVM_MAX_PLANES || !(ctx->planes & BIT(plane)))
+		return kvm_plane_break(call, KVM_PLANE_EJECT_IRQ, plane,
+				       "interrupt for a plane that is not there");
+	if (vector < 16 || vector > 255)
+		return kvm_plane_break(call, KVM_PLANE_EJECT_IRQ, vector,
+				       "interrupt with an invalid vector");
+	if (!kvm_arch_irqchip_in_kernel(call->vcpu->kvm))
+		return -EOPNOTSUPP;
+
+	call->irqs |= BIT(plane);
+	call->irq[plane] = vector;
+	return 0;
+}
+
+/**
+ * bpf_kvm_plane_count - count something
+ * @ctx: the exit
+ * @counter: 0 to 3; another is ignored
+ *
+ * In the vCPU's binary statistics, as plane_policy_0 and so on; what it means is the
+ * policy's. Takes effect at once, whatever the verdict.
+ */
+__bpf_kfunc void bpf_kvm_plane_count(struct kvm_plane_ctx *ctx, u32 counter)
+{
+	struct kvm_plane_stat *stat = &to_call(ctx)->vcpu->plane.stat;
+
+	if (counter < ARRAY_SIZE(stat->policy))
+		stat->policy[array_index_nospec(counter, ARRAY_SIZE(stat->policy))]++;
+}
+
+/* Where @gpa is in userspace; NULL if it is not in a memory slot, or not to be written */
+static void __user *kvm_plane_hva(struct kvm_vcpu *vcpu, gpa_t gpa, bool write,
+				  struct kvm_memory_slot **slot)
+{
+	unsigned long hva;
+
+	*slot = kvm_vcpu_gfn_to_memslot(vcpu, gpa_to_gfn(gpa));
+	hva = write ? gfn_to_hva_memslot(*slot, gpa_to_gfn(gpa)) :
+		      gfn_to_hva_memslot_prot(*slot, gpa_to_gfn(gpa), NULL);
+	return kvm_is_error_hva(hva) ? NULL : (void __user *)hva + offset_in_page(gpa);
+}
+
+static int kvm_plane_read(struct kvm_vcpu *vcpu, gpa_t gpa, void *data, u32 size)
+{
+	struct kvm_memory_slot *slot;
+	void __user *hva;
+	int r = -EFAULT;
+
+	hva = kvm_plane_hva(vcpu, gpa, false, &slot);
+	if (hva) {
+		pagefault_disable();
+		r = __copy_from_user_inatomic(data, hva, size) ? -EFAULT : 0;
+		pagefault_enable();
+	}
+	if (r)
+		memset(data, 0, size);
+	return r;
+}
+
+static int kvm_plane_write(struct kvm_vcpu *vcpu, gpa_t gpa, const void *data, u32 size)
+{
+	struct kvm_memory_slot *slot;
+	void __user *hva;
+	int r;
+
+	hva = kvm_plane_hva(vcpu, gpa, true, &slot);
+	if (!hva)
+		return -EFAULT;
+
+	pagefault_disable();
+	if (size == sizeof(u32))
+		r = __put_user(get_unaligned((u32 *)data), (u32 __user *)hva);
+	else
+		r = __copy_to_user_inatomic(hva, data, size);
+	pagefault_enable();
+	if (r)
+		return -EFAULT;
+
+	mark_page_dirty_in_slot(vcpu->kvm, slot, gpa_to_gfn(gpa));
+	return 0;
+}
+
+/* The vCPU of @plane, if it may make the access, else an error pointer. */
+static struct kvm_vcpu *kvm_plane_mem(struct kvm_plane_ctx *ctx, u32 plane, u64 gpa, u32 size,
+				      u64 access)
+{
+	struct kvm_vcpu *vcpu;
+
+	if (plane >= KVM_MAX_PLANES || size > PAGE_SIZE - offset_in_page(gpa))
+		return ERR_PTR(-EINVAL);
+
+	vcpu = kvm_vcpu_sibling(to_call(ctx)->vcpu, array_index_nospec(plane, KVM_MAX_PLANES));
+	if (!vcpu)
+		return ERR_PTR(-EINVAL);
+	if (kvm_plane_mem_restricted(vcpu->kvm, plane) &&
+	    kvm_plane_mem_attrs(vcpu->kvm, plane, gpa_to_gfn(gpa)) & access)
+		return ERR_PTR(-EPERM);
+	return vcpu;
+}
+
+/**
+ * bpf_kvm_plane_read_mem - read guest memory, as a plane
+ * @ctx: the exit
+ * @plane: any plane of this vCPU
+ * @gpa: the guest physical address
+ * @data: where to
+ * @data__sz: how many bytes; they do not cross a page
+ *
+ * Nothing is faulted in. A policy that finds a page not there returns
+ * KVM_PLANE_USER, and userspace, which can wait for the page, does the rest.
+ *
+ * Return: 0; -EINVAL: no such plane, or more than one page; -EPERM: the plane may not
+ * read there; -EFAULT: it is not in memory. Then @data is zeroed.
+ */
+__bpf_kfunc int bpf_kvm_plane_read_mem(struct kvm_plane_ctx *ctx, u32 plane, u64 gpa,
+				       void *data, u32 data__sz)
+{
+	struct kvm_vcpu *vcpu = kvm_plane_mem(ctx, plane, gpa, data__sz, KVM_MEMORY_ATTRIBUTE_NR);
+
+	if (IS_ERR(vcpu)) {
+		memset(data, 0, data__sz);
+		return PTR_ERR(vcpu);
+	}
+	return kvm_plane_read(vcpu, gpa, data, data__sz);
+}
+
+/**
+ * bpf_kvm_plane_write_mem - write guest memory, as a plane
+ * @ctx: the exit
+ * @plane: any plane of this vCPU
+ * @gpa: the guest physical address
+ * @data: what
+ * @data__sz: how many bytes; they do not cross a page
+ *
+ * Takes effect at once, whatever the verdict. Nothing is faulted in.
+ *
+ * Return: as bpf_kvm_plane_read_mem(); -EFAULT also for memory that is read-only.
+ */
+__bpf_kfunc int bpf_kvm_plane_write_mem(struct kvm_plane_ctx *ctx, u32 plane, u64 gpa,
+					const void *data, u32 data__sz)
+{
+	struct kvm_vcpu *vcpu = kvm_plane_mem(ctx, plane, gpa, data__sz, KVM_MEMORY_ATTRIBUTE_NW);
+
+	return IS_ERR(vcpu) ? PTR_ERR(vcpu) : kvm_plane_write(vcpu, gpa, data, data__sz);
 }
 
 /* The assist page of @plane, if @size bytes at @offset are within it. */
@@ -260,7 +527,7 @@ static struct kvm_vcpu *kvm_plane_assist(struct kvm_plane_ctx *ctx, u32 plane, u
 	if (plane >= KVM_MAX_PLANES || offset > PAGE_SIZE || size > PAGE_SIZE - offset)
 		return ERR_PTR(-EINVAL);
 
-	vcpu = kvm_vcpu_sibling(to_call(ctx)->vcpu, plane);
+	vcpu = kvm_vcpu_sibling(to_call(ctx)->vcpu, array_index_nospec(plane, KVM_MAX_PLANES));
 	if (!vcpu)
 		return ERR_PTR(-EINVAL);
 	if (!kvm_arch_plane_assist_gpa(vcpu, gpa))
@@ -281,20 +548,21 @@ static struct kvm_vcpu *kvm_plane_assist(struct kvm_plane_ctx *ctx, u32 plane, u
  * The page is the one that the plane's HV_X64_MSR_VP_ASSIST_PAGE names.
  *
  * Return: 0; -EINVAL: no such plane, or not within the page; -ENOENT: the page is
- * not enabled; -EFAULT: it is not in memory, and userspace may bring it in.
+ * not enabled; -EFAULT: it is not in memory, and userspace may bring it in. Then
+ * @data is zeroed.
  */
 __bpf_kfunc int bpf_kvm_plane_read_assist(struct kvm_plane_ctx *ctx, u32 plane, u32 offset,
 					  void *data, u32 data__sz)
 {
 	struct kvm_vcpu *vcpu;
 	gpa_t gpa;
-	int r;
 
 	vcpu = kvm_plane_assist(ctx, plane, offset, data__sz, &gpa);
-	r = IS_ERR(vcpu) ? PTR_ERR(vcpu) : kvm_vcpu_read_guest_atomic(vcpu, gpa, data, data__sz);
-	if (r)
+	if (IS_ERR(vcpu)) {
 		memset(data, 0, data__sz);
-	return r;
+		return PTR_ERR(vcpu);
+	}
+	return kvm_plane_read(vcpu, gpa, data, data__sz);
 }
 
 /**
@@ -312,29 +580,11 @@ __bpf_kfunc int bpf_kvm_plane_read_assist(struct kvm_plane_ctx *ctx, u32 plane, 
 __bpf_kfunc int bpf_kvm_plane_write_assist(struct kvm_plane_ctx *ctx, u32 plane, u32 offset,
 					   const void *data, u32 data__sz)
 {
-	struct kvm_memory_slot *slot;
 	struct kvm_vcpu *vcpu;
-	unsigned long hva;
 	gpa_t gpa;
-	int r;
 
 	vcpu = kvm_plane_assist(ctx, plane, offset, data__sz, &gpa);
-	if (IS_ERR(vcpu))
-		return PTR_ERR(vcpu);
-
-	slot = kvm_vcpu_gfn_to_memslot(vcpu, gpa_to_gfn(gpa));
-	hva = gfn_to_hva_memslot(slot, gpa_to_gfn(gpa));
-	if (kvm_is_error_hva(hva))
-		return -EFAULT;
-
-	pagefault_disable();
-	r = __copy_to_user_inatomic((void __user *)hva + offset_in_page(gpa), data, data__sz);
-	pagefault_enable();
-	if (r)
-		return -EFAULT;
-
-	mark_page_dirty_in_slot(vcpu->kvm, slot, gpa_to_gfn(gpa));
-	return 0;
+	return IS_ERR(vcpu) ? PTR_ERR(vcpu) : kvm_plane_write(vcpu, gpa, data, data__sz);
 }
 
 __bpf_kfunc_end_defs();
@@ -346,6 +596,11 @@ BTF_ID_FLAGS(func, bpf_kvm_plane_switch, KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_kvm_plane_suspend, KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_kvm_plane_inject, KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_kvm_plane_skip_insn, KF_TRUSTED_ARGS)
+BTF_ID_FLAGS(func, bpf_kvm_plane_pending, KF_TRUSTED_ARGS)
+BTF_ID_FLAGS(func, bpf_kvm_plane_raise_irq, KF_TRUSTED_ARGS)
+BTF_ID_FLAGS(func, bpf_kvm_plane_count, KF_TRUSTED_ARGS)
+BTF_ID_FLAGS(func, bpf_kvm_plane_read_mem, KF_TRUSTED_ARGS)
+BTF_ID_FLAGS(func, bpf_kvm_plane_write_mem, KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_kvm_plane_read_assist, KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_kvm_plane_write_assist, KF_TRUSTED_ARGS)
 BTF_KFUNCS_END(kvm_plane_kfuncs)
@@ -356,13 +611,30 @@ static const struct btf_kfunc_id_set kvm_plane_kfunc_set = {
 };
 
 /* What BPF calls in place of an op; struct_ops wants one for each. */
-static int kvm_plane_hypercall_stub(struct kvm_plane_ctx *ctx)
+static int kvm_plane_op_stub(struct kvm_plane_ctx *ctx)
 {
 	return KVM_PLANE_PASS;
 }
 
+static int kvm_plane_attach_stub(struct kvm_plane_vm_ctx *ctx)
+{
+	return 0;
+}
+
+static void kvm_plane_vm_stub(struct kvm_plane_vm_ctx *ctx)
+{
+}
+
 static struct kvm_plane_ops kvm_plane_ops_stubs = {
-	.hypercall = kvm_plane_hypercall_stub,
+	.hypercall	= kvm_plane_op_stub,
+	.wrmsr		= kvm_plane_op_stub,
+	.rdmsr		= kvm_plane_op_stub,
+	.memory_fault	= kvm_plane_op_stub,
+	.event		= kvm_plane_op_stub,
+	.halt		= kvm_plane_op_stub,
+	.attach		= kvm_plane_attach_stub,
+	.detach		= kvm_plane_vm_stub,
+	.exit		= kvm_plane_vm_stub,
 };
 
 static const struct bpf_func_proto *kvm_plane_get_func_proto(enum bpf_func_id id,
@@ -398,6 +670,16 @@ static bool kvm_plane_name_valid(const char *name)
 	return true;
 }
 
+static bool kvm_plane_msrs_valid(const u32 *msrs)
+{
+	unsigned int i;
+
+	for (i = 0; i < KVM_PLANE_NR_MSRS && msrs[i]; i++)
+		if (!kvm_arch_plane_can_claim_msr(msrs[i]))
+			return false;
+	return true;
+}
+
 /* Return: 1 for a member that is not an op, and was taken over. */
 static int kvm_plane_ops_init_member(const struct btf_type *t, const struct btf_member *member,
 				     void *kdata, const void *udata)
@@ -406,6 +688,11 @@ static int kvm_plane_ops_init_member(const struct btf_type *t, const struct btf_
 	struct kvm_plane_ops *to = kdata;
 
 	switch (__btf_member_bit_offset(t, member) / 8) {
+	case offsetof(struct kvm_plane_ops, msrs):
+		if (!kvm_plane_msrs_valid(from->msrs))
+			return -EINVAL;
+		memcpy(to->msrs, from->msrs, sizeof(to->msrs));
+		return 1;
 	case offsetof(struct kvm_plane_ops, abi):
 		if (from->abi != KVM_PLANE_ABI)
 			return -EPROTO;
@@ -424,7 +711,13 @@ static int kvm_plane_ops_init_member(const struct btf_type *t, const struct btf_
 static int kvm_plane_ops_check_member(const struct btf_type *t, const struct btf_member *member,
 				      const struct bpf_prog *prog)
 {
-	return prog->sleepable ? -EINVAL : 0;
+	switch (__btf_member_bit_offset(t, member) / 8) {
+	case offsetof(struct kvm_plane_ops, attach):
+	case offsetof(struct kvm_plane_ops, detach):
+		return 0;
+	default:
+		return prog->sleepable ? -EINVAL : 0;
+	}
 }
 
 static struct kvm_plane_policy *kvm_plane_find_policy(const struct bpf_link *link)
@@ -487,6 +780,8 @@ static int kvm_plane_ops_reg(void *kdata, struct bpf_link *link)
 /* It is removed; VMs that have it switch in userspace from their next exit on. */
 static void kvm_plane_ops_unreg(void *kdata, struct bpf_link *link)
 {
+	struct kvm_plane_vm_ctx ctx = { .kind = KVM_PLANE_EJECT_REMOVED };
+	struct kvm_plane_ops *ops = kdata;
 	struct kvm_plane_policy *policy;
 
 	guard(mutex)(&kvm_plane_policies_lock);
@@ -496,7 +791,25 @@ static void kvm_plane_ops_unreg(void *kdata, struct bpf_link *link)
 
 	list_del(&policy->node);
 	RCU_INIT_POINTER(policy->ops, NULL);
+	if (ops->exit) {
+		guard(rcu)();
+		ops->exit(&ctx);
+	}
 	kvm_plane_put_policy(policy);
+}
+
+/* VMs that have @policy look for events from now on, if it wants to know. */
+static void kvm_plane_watch_all(struct kvm_plane_policy *policy, struct kvm_plane_ops *ops)
+{
+	struct kvm *kvm;
+
+	if (!ops->event)
+		return;
+
+	guard(mutex)(&kvm_lock);
+	list_for_each_entry(kvm, &vm_list, vm_list)
+		if (rcu_access_pointer(kvm->planes.policy) == policy)
+			kvm_plane_watch(kvm);
 }
 
 /* It is replaced, by one of the same name; every exit sees the one or the other. */
@@ -505,12 +818,14 @@ static int kvm_plane_ops_update(void *kdata, void *old_kdata, struct bpf_link *l
 	struct kvm_plane_ops *ops = kdata;
 	struct kvm_plane_policy *policy;
 
-	guard(mutex)(&kvm_plane_policies_lock);
-	policy = kvm_plane_find_policy(link);
-	if (!policy || strcmp(policy->name, ops->name))
-		return -EINVAL;
-
-	rcu_assign_pointer(policy->ops, ops);
+	scoped_guard(mutex, &kvm_plane_policies_lock) {
+		policy = kvm_plane_find_policy(link);
+		if (!policy || strcmp(policy->name, ops->name))
+			return -EINVAL;
+		rcu_assign_pointer(policy->ops, ops);
+	}
+	/* It may want to know of events that the old one did not. */
+	kvm_plane_watch_all(policy, ops);
 	return 0;
 }
 
@@ -560,6 +875,29 @@ const char *kvm_plane_policy_name(struct kvm *kvm)
 	return policy && rcu_access_pointer(policy->ops) ? policy->name : NULL;
 }
 
+/* The ops of the policy that @kvm has; NULL if none. RCU. */
+static struct kvm_plane_ops *kvm_plane_vm_ops(struct kvm *kvm)
+{
+	struct kvm_plane_policy *policy = rcu_dereference(kvm->planes.policy);
+
+	return policy ? rcu_dereference(policy->ops) : NULL;
+}
+
+static bool kvm_plane_policy_claims_msr(struct kvm *kvm, u32 msr)
+{
+	struct kvm_plane_ops *ops;
+	unsigned int i;
+
+	guard(rcu)();
+	ops = kvm_plane_vm_ops(kvm);
+	if (!ops)
+		return false;
+	for (i = 0; i < KVM_PLANE_NR_MSRS && ops->msrs[i]; i++)
+		if (ops->msrs[i] == msr)
+			return true;
+	return false;
+}
+
 static struct kvm_plane_policy *kvm_plane_get_policy(int fd)
 {
 	struct kvm_plane_policy *policy;
@@ -579,6 +917,28 @@ static struct kvm_plane_policy *kvm_plane_get_policy(int fd)
 	return policy ?: ERR_PTR(-EINVAL);
 }
 
+/* Opt in: the policy has its say before the VM has the policy. *@events: it wants to know of them. */
+static int kvm_plane_call_attach(struct kvm *kvm, struct kvm_plane_policy *policy, bool *events)
+{
+	struct kvm_plane_vm_ctx ctx = {
+		.vm_id = kvm->planes.id,
+		.split_fpu = kvm->planes.split_fpu,
+	};
+	struct kvm_plane_ops *ops;
+	int r;
+
+	ops = rcu_dereference_protected(policy->ops, lockdep_is_held(&kvm_plane_policies_lock));
+	/* Removed since it was found */
+	if (!ops)
+		return -EINVAL;
+	*events = ops->event;
+	if (!ops->attach)
+		return 0;
+
+	r = ops->attach(&ctx);
+	return r >= -MAX_ERRNO ? min(r, 0) : -EINVAL;
+}
+
 /**
  * kvm_plane_policy_attach - opt a VM in to a policy
  * @kvm: the VM, its lock held
@@ -586,11 +946,14 @@ static struct kvm_plane_policy *kvm_plane_get_policy(int fd)
  *
  * A policy that was removed does not count as one.
  *
- * Return: 0; -EBADF: not an fd; -EINVAL: not of a policy; -EBUSY: the VM has one.
+ * Return: 0; -EBADF: not an fd; -EINVAL: not of a policy; -EBUSY: the VM has one; or
+ * what the policy's op attach returned.
  */
 int kvm_plane_policy_attach(struct kvm *kvm, int fd)
 {
 	struct kvm_plane_policy *policy, *old;
+	bool events;
+	int r;
 
 	lockdep_assert_held(&kvm->lock);
 
@@ -604,10 +967,20 @@ int kvm_plane_policy_attach(struct kvm *kvm, int fd)
 		return -EBUSY;
 	}
 
+	/* The ops stay while the lock is held, even if they sleep. */
+	scoped_guard(mutex, &kvm_plane_policies_lock)
+		r = kvm_plane_call_attach(kvm, policy, &events);
+	if (r) {
+		kvm_plane_put_policy(policy);
+		return r;
+	}
+
 	/* @old may be ejected meanwhile; whoever unsets the pointer puts it. */
 	old = unrcu_pointer(xchg(&kvm->planes.policy, RCU_INITIALIZER(policy)));
 	if (old)
 		kvm_plane_put_policy(old);
+	if (events)
+		kvm_plane_watch(kvm);
 	return 0;
 }
 
@@ -619,19 +992,38 @@ int kvm_plane_policy_attach(struct kvm *kvm, int fd)
  */
 int kvm_plane_policy_detach(struct kvm *kvm)
 {
+	struct kvm_plane_vm_ctx ctx = {
+		.vm_id = kvm->planes.id,
+		.split_fpu = kvm->planes.split_fpu,
+	};
 	struct kvm_plane_policy *policy;
+	struct kvm_plane_ops *ops;
 
 	policy = unrcu_pointer(xchg(&kvm->planes.policy, NULL));
 	if (!policy)
 		return -ENOENT;
+
+	scoped_guard(mutex, &kvm_plane_policies_lock) {
+		ops = rcu_dereference_protected(policy->ops,
+						lockdep_is_held(&kvm_plane_policies_lock));
+		if (ops && ops->detach)
+			ops->detach(&ctx);
+	}
 	kvm_plane_put_policy(policy);
 	return 0;
 }
 
 /* A rule was broken: @policy goes from the VM, under RCU. The first vCPU to see it tells. */
-static void kvm_plane_eject(struct kvm_plane_call *call, struct kvm_plane_policy *policy)
+static void kvm_plane_eject(struct kvm_plane_call *call, struct kvm_plane_policy *policy,
+			    struct kvm_plane_ops *ops)
 {
 	struct kvm *kvm = call->vcpu->kvm;
+	struct kvm_plane_vm_ctx ctx = {
+		.vm_id = kvm->planes.id,
+		.split_fpu = kvm->planes.split_fpu,
+		.kind = call->eject_kind,
+		.code = call->eject_code,
+	};
 	struct kvm_plane_policy *old;
 
 	old = unrcu_pointer(cmpxchg(&kvm->planes.policy, RCU_INITIALIZER(policy), NULL));
@@ -643,31 +1035,84 @@ static void kvm_plane_eject(struct kvm_plane_call *call, struct kvm_plane_policy
 	/* Pairs with smp_load_acquire() in kvm_plane_policy_show(). */
 	smp_store_release(&kvm->planes.eject.kind, call->eject_kind);
 
+	trace_kvm_plane_eject(kvm->planes.id, call->vcpu->vcpu_id, policy->name,
+			      call->eject_kind, call->eject_code, call->eject_message);
 	pr_info_ratelimited("plane policy %s ejected from VM %llu, vCPU %d: %s (%lld)\n",
 			    policy->name, kvm->planes.id, call->vcpu->vcpu_id,
 			    call->eject_message, call->eject_code);
+	if (ops->exit)
+		ops->exit(&ctx);
 	kvm_plane_put_policy(policy);
 }
 
-static void kvm_plane_call_init(struct kvm_plane_call *call, struct kvm_vcpu *vcpu)
+/* Of @planes those, other than @vcpu's, that can run in its place. */
+static u16 kvm_plane_runnable(struct kvm_vcpu *vcpu, u16 planes)
 {
+	u16 left = planes & ~BIT(vcpu->plane.id);
+	u16 runnable = 0;
+	unsigned int id;
+
+	for (; left; left &= left - 1) {
+		id = __ffs(left);
+		if (kvm_arch_plane_runnable(kvm_vcpu_sibling(vcpu, id)))
+			runnable |= BIT(id);
+	}
+	return runnable;
+}
+
+/*
+ * A call of @op, without arguments and with nothing asked for yet. Every field of the
+ * context is set; of the rest, @call is not initialized where that says nothing.
+ */
+static inline void kvm_plane_call_init(struct kvm_plane_call *call, struct kvm_vcpu *vcpu,
+				       enum kvm_plane_op op, u8 mode)
+{
+	struct kvm_plane_vcpu *plane0 = &vcpu->plane.vcpu0->plane;
+	u16 planes = READ_ONCE(plane0->present);
+	u16 suspended = plane0->suspended & planes;
 	struct kvm_plane_ctx *ctx = &call->ctx;
 
 	ctx->plane = vcpu->plane.id;
-	ctx->runnable = kvm_plane_runnable(vcpu);
-	ctx->planes = kvm_plane_mask(vcpu);
-	ctx->suspended = vcpu->plane.vcpu0->plane.suspended & ctx->planes;
+	ctx->cpl = kvm_arch_plane_cpl(vcpu);
+	ctx->mode = mode;
+	ctx->abi = 0;
+	ctx->planes = planes;
+	ctx->runnable = kvm_plane_runnable(vcpu, planes);
+	ctx->suspended = suspended;
+	ctx->pending = 0;
 	ctx->vcpu_id = vcpu->vcpu_id;
 	ctx->vm_id = vcpu->kvm->planes.id;
-	kvm_arch_plane_mode(vcpu, &ctx->cpl, &ctx->mode);
+	ctx->msr = 0;
+	ctx->access = 0;
+	ctx->value = 0;
+	ctx->gpa = 0;
+	ctx->regs[0] = kvm_arch_plane_read_reg(vcpu, 0);
+	ctx->regs[1] = kvm_arch_plane_read_reg(vcpu, 1);
+	ctx->regs[2] = kvm_arch_plane_read_reg(vcpu, 2);
+	ctx->regs[3] = kvm_arch_plane_read_reg(vcpu, 3);
 
 	call->vcpu = vcpu;
+	call->op = op;
 	call->eject_kind = KVM_PLANE_EJECT_NONE;
 	call->target = -1;
 	call->vector = -1;
 	call->skip = false;
-	call->suspended = ctx->suspended;
+	call->suspended = suspended;
+	call->irqs = 0;
 	call->regs_written = 0;
+}
+
+/* An event may not have planes take turns for ever, none of which runs. */
+static void kvm_plane_check_progress(struct kvm_plane_call *call)
+{
+	struct kvm_vcpu *vcpu = call->vcpu;
+	struct kvm_plane_vcpu *plane0 = &vcpu->plane.vcpu0->plane;
+
+	if (vcpu->stat.exits != vcpu->plane.entered_at)
+		plane0->idle_switches = 0;
+	else if (++plane0->idle_switches > KVM_PLANE_MAX_IDLE_SWITCHES)
+		kvm_plane_break(call, KVM_PLANE_EJECT_LOOP, call->target,
+				"switches between planes that do not run");
 }
 
 /* Whether the verdict is one and can be carried out. */
@@ -682,6 +1127,8 @@ static void kvm_plane_check(struct kvm_plane_call *call, int verdict)
 		if (call->target < 0)
 			kvm_plane_break(call, KVM_PLANE_EJECT_TARGET, -1,
 					"switch to no plane");
+		else if (!kvm_plane_at_insn(call))
+			kvm_plane_check_progress(call);
 		break;
 	default:
 		kvm_plane_break(call, KVM_PLANE_EJECT_VERDICT, verdict,
@@ -689,11 +1136,17 @@ static void kvm_plane_check(struct kvm_plane_call *call, int verdict)
 	}
 }
 
-/* Return: the verdict, if there is one to carry out, else KVM_PLANE_PASS. */
-static int kvm_plane_call_hypercall(struct kvm_plane_call *call, u8 abi)
+static kvm_plane_op_t kvm_plane_op(struct kvm_plane_ops *ops, enum kvm_plane_op op)
+{
+	return ((kvm_plane_op_t *)ops)[op];
+}
+
+/* Call the op, if there is one. Return: the verdict, if there is one to carry out. */
+static int kvm_plane_ask(struct kvm_plane_call *call)
 {
 	struct kvm_plane_policy *policy;
 	struct kvm_plane_ops *ops;
+	kvm_plane_op_t op;
 	int verdict;
 
 	guard(rcu)();
@@ -701,15 +1154,16 @@ static int kvm_plane_call_hypercall(struct kvm_plane_call *call, u8 abi)
 	if (!policy)
 		return KVM_PLANE_PASS;
 	ops = rcu_dereference(policy->ops);
-	if (!ops || !ops->hypercall)
+	if (!ops)
+		return KVM_PLANE_PASS;
+	op = kvm_plane_op(ops, call->op);
+	if (!op)
 		return KVM_PLANE_PASS;
 
-	kvm_plane_call_init(call, call->vcpu);
-	call->ctx.abi = abi;
-	verdict = ops->hypercall(&call->ctx);
+	verdict = op(&call->ctx);
 	kvm_plane_check(call, verdict);
 	if (unlikely(call->eject_kind)) {
-		kvm_plane_eject(call, policy);
+		kvm_plane_eject(call, policy, ops);
 		return KVM_PLANE_PASS;
 	}
 	return verdict;
@@ -717,15 +1171,28 @@ static int kvm_plane_call_hypercall(struct kvm_plane_call *call, u8 abi)
 
 static void kvm_plane_write_regs(struct kvm_plane_call *call)
 {
-	unsigned long written = call->regs_written;
 	unsigned int reg;
+	u32 left;
 
-	for_each_set_bit(reg, &written, KVM_PLANE_NR_REGS)
+	for (left = call->regs_written; left; left &= left - 1) {
+		reg = __ffs(left);
 		kvm_arch_plane_write_reg(call->vcpu, reg, call->regs[reg]);
+	}
+}
+
+static void kvm_plane_raise_irqs(struct kvm_plane_call *call)
+{
+	unsigned int id;
+	u16 left;
+
+	for (left = call->irqs; left; left &= left - 1) {
+		id = __ffs(left);
+		kvm_arch_plane_raise_irq(kvm_vcpu_sibling(call->vcpu, id), call->irq[id]);
+	}
 }
 
 /*
- * Skip the instruction, if that was asked for, and write the registers.
+ * Skip the instruction, if that was asked for, and do what goes with any verdict.
  *
  * Return: false if the instruction cannot be skipped; nothing was done then, and
  * *@r is what the exit handler returns. Also true with *@r 0: userspace steps
@@ -734,24 +1201,23 @@ static void kvm_plane_write_regs(struct kvm_plane_call *call)
 static bool kvm_plane_finish_insn(struct kvm_plane_call *call, int *r)
 {
 	*r = 1;
-	if (call->skip && !kvm_arch_plane_skip_insn(call->vcpu, r))
+	if (call->skip && call->vector < 0 && !kvm_arch_plane_skip_insn(call->vcpu, r))
 		return false;
 
 	kvm_plane_write_regs(call);
+	kvm_plane_raise_irqs(call);
 	return true;
 }
 
 /* Return: as an exit handler's. */
 static int kvm_plane_resume(struct kvm_plane_call *call)
 {
-	int r = 1;
+	int r;
 
-	if (call->vector < 0) {
-		kvm_plane_finish_insn(call, &r);
+	if (!kvm_plane_finish_insn(call, &r) || call->vector < 0)
 		return r;
-	}
 
-	kvm_plane_write_regs(call);
+	call->vcpu->plane.stat.refused++;
 	kvm_arch_plane_inject(call->vcpu, call->vector);
 	return r;
 }
@@ -762,37 +1228,127 @@ static int kvm_plane_do_switch(struct kvm_plane_call *call)
 	struct kvm_vcpu *vcpu = call->vcpu;
 	int r;
 
+	call->vector = -1;
 	if (!kvm_plane_finish_insn(call, &r))
 		return r;
 
-	kvm_arch_plane_carry(vcpu, kvm_vcpu_sibling(vcpu, call->target), call->state);
-	kvm_plane_switch_later(vcpu, call->target, call->suspended);
+	vcpu->plane.vcpu0->plane.suspended = call->suspended;
+	kvm_plane_switch_later(vcpu, call->target, call->state, kvm_plane_op_cause[call->op]);
 	return r;
 }
 
-/**
- * kvm_plane_policy_hypercall - let the VM's policy decide on a hypercall
- * @vcpu: the vCPU that made it, in the run loop
- * @abi: enum kvm_plane_hypercall_abi
- * @r: the exit handler's return value, if it was handled
- */
-enum kvm_plane_handled kvm_plane_policy_hypercall(struct kvm_vcpu *vcpu, u8 abi, int *r)
+/* Call the op and carry its verdict out; *@r is what an exit handler returns. */
+static enum kvm_plane_handled kvm_plane_decide(struct kvm_plane_call *call, int *r)
 {
-	struct kvm_plane_call call;
-
-	call.vcpu = vcpu;
-	switch (kvm_plane_call_hypercall(&call, abi)) {
+	switch (kvm_plane_ask(call)) {
 	case KVM_PLANE_RESUME:
-		*r = kvm_plane_resume(&call);
+		*r = kvm_plane_resume(call);
 		return KVM_PLANE_HANDLED;
 	case KVM_PLANE_SWITCH:
-		*r = kvm_plane_do_switch(&call);
+		*r = kvm_plane_do_switch(call);
 		return KVM_PLANE_HANDLED;
 	case KVM_PLANE_USER:
 		return KVM_PLANE_TO_USER;
 	default:
 		return KVM_PLANE_NOT_HANDLED;
 	}
+}
+
+/**
+ * kvm_plane_policy_hypercall - let the VM's policy decide on a hypercall
+ * @vcpu: the vCPU that made it, in an SRCU read section; interrupts may be off if the
+ *	instruction is known to be skipped without sleeping
+ * @abi: enum kvm_plane_hypercall_abi
+ * @mode: enum kvm_plane_mode
+ * @r: the exit handler's return value, if it was handled
+ */
+enum kvm_plane_handled kvm_plane_policy_hypercall(struct kvm_vcpu *vcpu, u8 abi, u8 mode, int *r)
+{
+	struct kvm_plane_call call __uninitialized;
+
+	if (!kvm_plane_has_policy(vcpu->kvm))
+		return KVM_PLANE_NOT_HANDLED;
+
+	kvm_plane_call_init(&call, vcpu, KVM_PLANE_OP_HYPERCALL, mode);
+	call.ctx.abi = abi;
+	return kvm_plane_decide(&call, r);
+}
+
+/**
+ * kvm_plane_policy_msr - let the VM's policy decide on an access to an MSR
+ * @vcpu: the vCPU that makes it, in the run loop
+ * @msr: the MSR
+ * @write: it is a write
+ * @value: the value written
+ * @r: the exit handler's return value, if it was handled
+ */
+enum kvm_plane_handled kvm_plane_policy_msr(struct kvm_vcpu *vcpu, u32 msr, bool write, u64 value,
+					    int *r)
+{
+	enum kvm_plane_op op = write ? KVM_PLANE_OP_WRMSR : KVM_PLANE_OP_RDMSR;
+	struct kvm_plane_call call __uninitialized;
+
+	if (!kvm_plane_policy_claims_msr(vcpu->kvm, msr))
+		return KVM_PLANE_NOT_HANDLED;
+
+	kvm_plane_call_init(&call, vcpu, op, kvm_arch_plane_mode(vcpu));
+	call.ctx.msr = msr;
+	call.ctx.value = value;
+	return kvm_plane_decide(&call, r);
+}
+
+/**
+ * kvm_plane_policy_memory_fault - let the VM's policy decide on a forbidden access
+ * @vcpu: the vCPU that is to make it, in the run loop
+ * @gpa: the address, or its page
+ * @access: KVM_MEMORY_EXIT_FLAG_*
+ */
+enum kvm_plane_handled kvm_plane_policy_memory_fault(struct kvm_vcpu *vcpu, gpa_t gpa, u64 access)
+{
+	struct kvm_plane_call call __uninitialized;
+	int r;
+
+	if (!kvm_plane_has_policy(vcpu->kvm))
+		return KVM_PLANE_NOT_HANDLED;
+
+	kvm_plane_call_init(&call, vcpu, KVM_PLANE_OP_MEMORY_FAULT, kvm_arch_plane_mode(vcpu));
+	call.ctx.gpa = gpa;
+	call.ctx.access = access;
+	return kvm_plane_decide(&call, &r);
+}
+
+/**
+ * kvm_plane_policy_event - let the VM's policy decide on events of planes that do not run
+ * @vcpu: the vCPU that runs, in the run loop
+ * @pending: the planes that have one
+ */
+enum kvm_plane_handled kvm_plane_policy_event(struct kvm_vcpu *vcpu, u16 pending)
+{
+	struct kvm_plane_call call __uninitialized;
+	int r;
+
+	if (!kvm_plane_has_policy(vcpu->kvm))
+		return KVM_PLANE_NOT_HANDLED;
+
+	kvm_plane_call_init(&call, vcpu, KVM_PLANE_OP_EVENT, kvm_arch_plane_mode(vcpu));
+	call.ctx.pending = pending;
+	return kvm_plane_decide(&call, &r);
+}
+
+/**
+ * kvm_plane_policy_halt - let the VM's policy decide on a vCPU that is about to block
+ * @vcpu: the vCPU that runs, in the run loop
+ */
+enum kvm_plane_handled kvm_plane_policy_halt(struct kvm_vcpu *vcpu)
+{
+	struct kvm_plane_call call __uninitialized;
+	int r;
+
+	if (!kvm_plane_has_policy(vcpu->kvm))
+		return KVM_PLANE_NOT_HANDLED;
+
+	kvm_plane_call_init(&call, vcpu, KVM_PLANE_OP_HALT, kvm_arch_plane_mode(vcpu));
+	return kvm_plane_decide(&call, &r);
 }
 
 MODULE_IMPORT_NS(BPF_INTERNAL);

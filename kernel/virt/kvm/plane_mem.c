@@ -258,6 +258,8 @@ int kvm_plane_set_mem_attributes(struct kvm *kvm, u8 plane, struct kvm_memory_at
 	if (!kvm_arch_plane_mem_valid(set))
 		return -EINVAL;
 
+	if (set)
+		kvm_plane_use(kvm);
 	mutex_lock(&kvm->slots_lock);
 	r = kvm_plane_mem_set(kvm, plane, gpa_to_gfn(attrs->address),
 			      gpa_to_gfn(attrs->address + attrs->size), set);
@@ -268,33 +270,44 @@ int kvm_plane_set_mem_attributes(struct kvm *kvm, u8 plane, struct kvm_memory_at
 }
 
 /**
- * kvm_plane_mem_prepare_exit - tell userspace of an access that is forbidden
- * @vcpu: the plane's vCPU
+ * kvm_plane_mem_deny - note that a plane may not make an access
+ * @vcpu: the plane's vCPU, in the run loop
  * @gpa: an address in the page
  * @flags: KVM_MEMORY_EXIT_FLAG_*
  *
- * KVM_RUN is to return -EFAULT.
+ * The caller sees to it that nothing has changed, and the run loop does the rest
+ * before the plane is entered again.
  */
-void kvm_plane_mem_prepare_exit(struct kvm_vcpu *vcpu, gpa_t gpa, u64 flags)
+void kvm_plane_mem_deny(struct kvm_vcpu *vcpu, gpa_t gpa, u64 flags)
 {
-	kvm_prepare_memory_fault_exit(vcpu, gpa & PAGE_MASK, PAGE_SIZE, false, false, false);
-	vcpu->run->memory_fault.flags = flags;
+	vcpu->plane.mem_fault.gpa = gpa;
+	vcpu->plane.mem_fault.flags = flags;
+	kvm_make_request(KVM_REQ_PLANE, vcpu);
 }
 
 /**
- * kvm_plane_mem_exit - end KVM_RUN if KVM did not make an access for a plane
+ * kvm_plane_mem_fault - decide on an access that a plane may not make
  * @vcpu: the plane's vCPU, at the instruction that is to make it
- * @r: what KVM_RUN is to return, if so
+ *
+ * The policy does; if it does not, userspace.
+ *
+ * Return: as a run loop's.
  */
-bool kvm_plane_mem_exit(struct kvm_vcpu *vcpu, int *r)
+int kvm_plane_mem_fault(struct kvm_vcpu *vcpu)
 {
-	if (!vcpu->plane.mem_fault.flags)
-		return false;
+	gpa_t gpa = vcpu->plane.mem_fault.gpa;
+	u64 flags = vcpu->plane.mem_fault.flags;
 
-	kvm_plane_mem_prepare_exit(vcpu, vcpu->plane.mem_fault.gpa, vcpu->plane.mem_fault.flags);
 	vcpu->plane.mem_fault.flags = 0;
-	*r = -EFAULT;
-	return true;
+	if (kvm_plane_policy_memory_fault(vcpu, gpa, flags) == KVM_PLANE_HANDLED) {
+		if (vcpu->plane.switch_to)
+			__kvm_plane_switch(vcpu);
+		return 1;
+	}
+
+	kvm_prepare_memory_fault_exit(vcpu, gpa & PAGE_MASK, PAGE_SIZE, false, false, false);
+	vcpu->run->memory_fault.flags = flags;
+	return -EFAULT;
 }
 
 /**

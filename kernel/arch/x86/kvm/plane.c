@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KVM planes on x86: what the planes of a vCPU share, what a switch carries from
- * one to another, and the hypercalls that ask for one.
+ * KVM planes on x86: what the planes of a vCPU share, and what a switch carries from
+ * one to another.
  */
 
 #include <linux/kvm_host.h>
@@ -18,9 +18,6 @@
 #include "smm.h"
 #include "x86.h"
 #include "xen.h"
-
-/* Bits 15:0 of the control word are the call code; TLFS, "Hypercall interface" */
-#define HV_HYPERCALL_CODE_MASK	GENMASK_ULL(15, 0)
 
 /**
  * kvm_arch_has_planes - whether a VM can have planes
@@ -194,23 +191,129 @@ void kvm_arch_plane_switch_fpu(struct kvm_vcpu *from, struct kvm_vcpu *to)
 	if (!from->kvm->planes.split_fpu)
 		return;
 
-	kvm_put_guest_fpu(from);
-	kvm_load_guest_fpu(to);
+	fpu_swap_kvm_fpstate(&from->arch.guest_fpu, false);
+	fpu_swap_kvm_fpstate(&to->arch.guest_fpu, true);
 }
 
 /**
- * kvm_arch_plane_runnable - whether a plane can run if it is chosen
- * @vcpu: the plane's vCPU
+ * kvm_arch_plane_switch_timer - have the APIC timer of a plane that does not run expire
+ * @from: the plane that is left
+ * @to: the plane that is entered
  *
- * Not while it waits for a SIPI, nor before userspace completed its last exit.
+ * VMX counts the timer of the guest that runs down, and of no other.
  */
-bool kvm_arch_plane_runnable(struct kvm_vcpu *vcpu)
+void kvm_arch_plane_switch_timer(struct kvm_vcpu *from, struct kvm_vcpu *to)
 {
-	if (vcpu->arch.complete_userspace_io)
-		return false;
+	if (!kvm_x86_ops.set_hv_timer)
+		return;
+	if (lapic_in_kernel(from))
+		kvm_lapic_switch_to_sw_timer(from);
+	if (lapic_in_kernel(to))
+		kvm_lapic_switch_to_hv_timer(to);
+}
 
-	return vcpu->arch.mp_state == KVM_MP_STATE_RUNNABLE ||
-	       vcpu->arch.mp_state == KVM_MP_STATE_HALTED;
+/**
+ * kvm_arch_plane_can_reenter - whether a plane can be entered in the inner run loop
+ * @from: the plane that runs, which has exited
+ * @to: the plane to enter
+ *
+ * Nothing is left to do of what vcpu_enter_guest() does before that loop for @to, nor of
+ * what it does after it for @from, but for what kvm_arch_plane_prepare_reenter() does.
+ */
+bool kvm_arch_plane_can_reenter(struct kvm_vcpu *from, struct kvm_vcpu *to)
+{
+	if (kvm_request_pending(to) || to->cpu != from->cpu ||
+	    to->arch.mp_state != KVM_MP_STATE_RUNNABLE || to->arch.apf.halted ||
+	    !VALID_PAGE(to->arch.mmu->root.hpa) || is_guest_mode(to))
+		return false;
+	/* What userspace is to be asked before, or to be told after, and timers of VMX */
+	if (!lapic_in_kernel(to) || kvm_xen_msr_enabled(to->kvm) || kvm_x86_ops.set_hv_timer)
+		return false;
+	/* State that is loaded before the loop and saved after it */
+	if (from->arch.switch_db_regs || to->arch.switch_db_regs || hw_breakpoint_active() ||
+	    from->arch.guest_fpu.xfd_err || to->arch.guest_fpu.xfd_err ||
+	    from->arch.xfd_no_write_intercept || from->kvm->planes.split_fpu)
+		return false;
+	return !from->arch.apic_attention && !from->arch.tsc_always_catchup &&
+	       to->arch.host_debugctl == from->arch.host_debugctl;
+}
+
+/**
+ * kvm_arch_plane_prepare_reenter - what is left to do to enter a plane
+ * @from: the plane that ran
+ * @to: the plane to enter, loaded
+ */
+void kvm_arch_plane_prepare_reenter(struct kvm_vcpu *from, struct kvm_vcpu *to)
+{
+	from->arch.last_vmentry_cpu = from->cpu;
+	from->arch.last_guest_tsc = kvm_read_l1_tsc(from, rdtsc());
+	kvm_x86_call(prepare_switch_to_guest)(to);
+}
+
+/**
+ * kvm_arch_plane_load - load a plane on the CPU and the thread of another one
+ * @vcpu: the plane's vCPU
+ * @cpu: the CPU; preemption is off
+ *
+ * As kvm_arch_vcpu_load(), of which most is about a CPU or a time that is another.
+ */
+void kvm_arch_plane_load(struct kvm_vcpu *vcpu, int cpu)
+{
+	if (vcpu->cpu != cpu || vcpu->arch.tsc_offset_adjustment) {
+		kvm_arch_vcpu_load(vcpu, cpu);
+		return;
+	}
+
+	vcpu->arch.l1tf_flush_l1d = true;
+	kvm_x86_call(vcpu_load)(vcpu, cpu);
+	vcpu->arch.host_pkru = read_pkru();
+	if (vcpu->arch.st.msr_val & KVM_MSR_ENABLED)
+		kvm_make_request(KVM_REQ_STEAL_UPDATE, vcpu);
+}
+
+/**
+ * kvm_arch_plane_halted - whether a plane executed HLT, and nothing wakes it
+ * @vcpu: the plane's vCPU, loaded
+ */
+bool kvm_arch_plane_halted(struct kvm_vcpu *vcpu)
+{
+	return vcpu->arch.mp_state == KVM_MP_STATE_HALTED && !kvm_arch_vcpu_runnable(vcpu);
+}
+
+/**
+ * kvm_arch_plane_wake - end the HLT of a plane
+ * @vcpu: the plane's vCPU, loaded
+ */
+void kvm_arch_plane_wake(struct kvm_vcpu *vcpu)
+{
+	vcpu->arch.mp_state = KVM_MP_STATE_RUNNABLE;
+}
+
+/* Whether the PIC of the VM, whose interrupts are plane 0's, asserts its output. */
+static bool kvm_plane_pic_quiet(struct kvm_vcpu *vcpu)
+{
+	if (irqchip_split(vcpu->kvm))
+		return vcpu->arch.pending_external_vector == -1;
+	return vcpu->plane.id || !pic_in_kernel(vcpu->kvm) || !vcpu->kvm->arch.vpic->output;
+}
+
+/**
+ * kvm_arch_plane_quiet - whether it can be seen at a glance that a plane has no event
+ * @vcpu: the plane's vCPU, which does not run; interrupts may be off
+ *
+ * Return: false if kvm_arch_plane_has_event() has to tell.
+ */
+bool kvm_arch_plane_quiet(struct kvm_vcpu *vcpu)
+{
+	struct kvm_lapic *apic = vcpu->arch.apic;
+
+	if (!apic || apic->irr_pending || atomic_read(&apic->lapic_timer.pending))
+		return false;
+	if (kvm_request_pending(vcpu) || kvm_xen_msr_enabled(vcpu->kvm) || is_smm(vcpu))
+		return false;
+	return !vcpu->arch.nmi_pending && !atomic_read(&vcpu->arch.nmi_queued) &&
+	       !vcpu->arch.nmi_injected && !vcpu->arch.interrupt.injected &&
+	       kvm_plane_pic_quiet(vcpu);
 }
 
 /**
@@ -347,45 +450,18 @@ int kvm_arch_plane_signal_msi(struct kvm *kvm, u8 plane, struct kvm_msi *msi)
 }
 
 /**
- * kvm_arch_plane_mode - the privilege level and the mode that a plane is in
+ * kvm_arch_plane_mode - the mode that a plane is in
  * @vcpu: the plane's vCPU, loaded
- * @cpl: 0 to 3
- * @mode: enum kvm_plane_mode
+ *
+ * Return: enum kvm_plane_mode.
  */
-void kvm_arch_plane_mode(struct kvm_vcpu *vcpu, u8 *cpl, u8 *mode)
+u8 kvm_arch_plane_mode(struct kvm_vcpu *vcpu)
 {
-	*cpl = kvm_x86_call(get_cpl)(vcpu);
-
 	if (is_64_bit_mode(vcpu))
-		*mode = KVM_PLANE_MODE_64BIT;
-	else if (is_protmode(vcpu) && !(kvm_get_rflags(vcpu) & X86_EFLAGS_VM))
-		*mode = KVM_PLANE_MODE_32BIT;
-	else
-		*mode = KVM_PLANE_MODE_REAL;
-}
-
-/**
- * kvm_arch_plane_reg_shared - whether a policy may access a register
- * @reg: its number in instructions; RSP is private to a plane
- */
-bool kvm_arch_plane_reg_shared(u32 reg)
-{
-	BUILD_BUG_ON((int)KVM_PLANE_NR_REGS > (int)NR_VCPU_REGS);
-	BUILD_BUG_ON((int)KVM_PLANE_REG_RAX != (int)VCPU_REGS_RAX);
-	BUILD_BUG_ON((int)KVM_PLANE_REG_RBP != (int)VCPU_REGS_RBP);
-	BUILD_BUG_ON((int)KVM_PLANE_REG_R8 != (int)VCPU_REGS_R8);
-
-	return reg < KVM_PLANE_NR_REGS && reg != VCPU_REGS_RSP;
-}
-
-/**
- * kvm_arch_plane_read_reg - read a general register of a plane
- * @vcpu: the plane's vCPU
- * @reg: one that is shared
- */
-u64 kvm_arch_plane_read_reg(struct kvm_vcpu *vcpu, u32 reg)
-{
-	return kvm_register_read_raw(vcpu, array_index_nospec(reg, KVM_PLANE_NR_REGS));
+		return KVM_PLANE_MODE_64BIT;
+	if (is_protmode(vcpu) && !(kvm_get_rflags(vcpu) & X86_EFLAGS_VM))
+		return KVM_PLANE_MODE_32BIT;
+	return KVM_PLANE_MODE_REAL;
 }
 
 /**
@@ -397,6 +473,32 @@ u64 kvm_arch_plane_read_reg(struct kvm_vcpu *vcpu, u32 reg)
 void kvm_arch_plane_write_reg(struct kvm_vcpu *vcpu, u32 reg, u64 value)
 {
 	kvm_register_write_raw(vcpu, array_index_nospec(reg, KVM_PLANE_NR_REGS), value);
+}
+
+/**
+ * kvm_arch_plane_can_claim_msr - whether a policy may see accesses to an MSR
+ * @msr: its index; not those that KVM handles before anybody else is asked
+ */
+bool kvm_arch_plane_can_claim_msr(u32 msr)
+{
+	return msr != MSR_IA32_TSC_DEADLINE && (msr < APIC_BASE_MSR || msr > APIC_BASE_MSR + 0xff);
+}
+
+/**
+ * kvm_arch_plane_raise_irq - raise an interrupt in the local APIC of a plane
+ * @vcpu: the plane's vCPU, with a local APIC in the kernel
+ * @vector: 16 to 255; fixed and edge-triggered
+ */
+void kvm_arch_plane_raise_irq(struct kvm_vcpu *vcpu, u8 vector)
+{
+	struct kvm_lapic_irq irq = {
+		.vector = vector,
+		.delivery_mode = APIC_DM_FIXED,
+		.level = true,
+	};
+
+	if (lapic_in_kernel(vcpu))
+		kvm_apic_set_irq(vcpu, &irq, NULL);
 }
 
 /**
@@ -435,13 +537,17 @@ bool kvm_arch_plane_skip_insn(struct kvm_vcpu *vcpu, int *r)
 	return *r || vcpu->run->exit_reason == KVM_EXIT_DEBUG;
 }
 
-static void kvm_plane_carry_gprs(struct kvm_vcpu *from, struct kvm_vcpu *to)
+static void kvm_plane_carry_gprs(struct kvm_vcpu *vcpu, struct kvm_vcpu *sibling)
 {
-	unsigned long rsp = to->arch.regs[VCPU_REGS_RSP];
+	unsigned long *from = vcpu->arch.regs, *to = sibling->arch.regs;
+	unsigned long rsp = to[VCPU_REGS_RSP];
+	unsigned int reg;
 
 	/* General registers are always in arch.regs; RSP may be in the VMCS only. */
-	memcpy(to->arch.regs, from->arch.regs, KVM_PLANE_NR_REGS * sizeof(to->arch.regs[0]));
-	to->arch.regs[VCPU_REGS_RSP] = rsp;
+#pragma GCC unroll 16
+	for (reg = 0; reg < KVM_PLANE_NR_REGS; reg++)
+		to[reg] = from[reg];
+	to[VCPU_REGS_RSP] = rsp;
 }
 
 static void kvm_plane_carry_drs(struct kvm_vcpu *from, struct kvm_vcpu *to)
@@ -501,120 +607,3 @@ bool kvm_arch_plane_assist_gpa(struct kvm_vcpu *vcpu, gpa_t *gpa)
 	return false;
 }
 
-static u8 kvm_plane_hypercall_abi(struct kvm_vcpu *vcpu)
-{
-	if (kvm_xen_hypercall_enabled(vcpu->kvm))
-		return KVM_PLANE_ABI_XEN;
-	if (kvm_hv_hypercall_enabled(vcpu))
-		return KVM_PLANE_ABI_HYPERV;
-	return KVM_PLANE_ABI_KVM;
-}
-
-static u64 kvm_plane_hypercall_nr(struct kvm_vcpu *vcpu, u8 abi)
-{
-	if (abi != KVM_PLANE_ABI_HYPERV)
-		return kvm_rax_read(vcpu);
-	if (is_64_bit_hypercall(vcpu))
-		return kvm_rcx_read(vcpu) & HV_HYPERCALL_CODE_MASK;
-	return kvm_rax_read(vcpu) & HV_HYPERCALL_CODE_MASK;
-}
-
-/* Whether userspace asked for this hypercall, with KVM_CAP_PLANE. */
-static bool kvm_plane_hypercall_exits(struct kvm_vcpu *vcpu, u8 abi)
-{
-	struct kvm_plane_vm *planes = &vcpu->kvm->planes;
-	u64 nr;
-
-	if (!READ_ONCE(planes->hypercall_exits))
-		return false;
-	if (kvm_x86_call(get_cpl)(vcpu) || !is_protmode(vcpu))
-		return false;
-
-	nr = kvm_plane_hypercall_nr(vcpu, abi);
-	return nr >= READ_ONCE(planes->hypercall_first) &&
-	       nr <= READ_ONCE(planes->hypercall_last);
-}
-
-/* The next KVM_RUN asks for the plane that made the hypercall: here is the answer. */
-static int kvm_plane_complete_hypercall(struct kvm_vcpu *vcpu)
-{
-	switch (READ_ONCE(kvm_run_plane_event(vcpu->run)->flags)) {
-	case 0:
-		return 1;
-	case KVM_PLANE_HYPERCALL_PASS:
-		kvm_rip_write(vcpu, vcpu->plane.hypercall_rip);
-		vcpu->plane.hypercall_passed = true;
-		return kvm_emulate_hypercall(vcpu);
-	case KVM_PLANE_HYPERCALL_UD:
-		kvm_rip_write(vcpu, vcpu->plane.hypercall_rip);
-		kvm_queue_exception(vcpu, UD_VECTOR);
-		return 1;
-	default:
-		/* Nothing is lost: the answer can be given again. */
-		vcpu->arch.complete_userspace_io = kvm_plane_complete_hypercall;
-		return -EINVAL;
-	}
-}
-
-static int kvm_plane_hypercall_to_user(struct kvm_vcpu *vcpu)
-{
-	struct kvm_plane_event *event = kvm_run_plane_event(vcpu->run);
-	int r;
-
-	vcpu->plane.hypercall_rip = kvm_rip_read(vcpu);
-	/* An exit for a debugger gives way; it has another one at the next instruction. */
-	if (!kvm_arch_plane_skip_insn(vcpu, &r))
-		return r;
-
-	vcpu->run->exit_reason = KVM_EXIT_PLANE_EVENT;
-	*event = (struct kvm_plane_event) {
-		.pending_event_planes = kvm_plane_pending(vcpu),
-		.cause = KVM_PLANE_EVENT_HYPERCALL,
-		.extra = vcpu->plane.hypercall_rip,
-	};
-	vcpu->arch.complete_userspace_io = kvm_plane_complete_hypercall;
-	return 0;
-}
-
-/**
- * kvm_arch_plane_completes_io - whether userspace is completing an exit of a plane
- * @vcpu: the plane's vCPU, which is not to run
- *
- * A hypercall is complete when another plane is to run: that was the answer.
- */
-bool kvm_arch_plane_completes_io(struct kvm_vcpu *vcpu)
-{
-	if (vcpu->arch.complete_userspace_io == kvm_plane_complete_hypercall)
-		vcpu->arch.complete_userspace_io = NULL;
-
-	return vcpu->arch.complete_userspace_io;
-}
-
-/* See kvm_plane_hypercall(). A nested guest's hypercalls are its hypervisor's. */
-bool __kvm_plane_hypercall(struct kvm_vcpu *vcpu, int *r)
-{
-	u8 abi;
-
-	if (is_guest_mode(vcpu))
-		return false;
-
-	if (vcpu->plane.hypercall_passed) {
-		vcpu->plane.hypercall_passed = false;
-		return false;
-	}
-
-	abi = kvm_plane_hypercall_abi(vcpu);
-	switch (kvm_plane_policy_hypercall(vcpu, abi, r)) {
-	case KVM_PLANE_HANDLED:
-		return true;
-	case KVM_PLANE_NOT_HANDLED:
-		if (!kvm_plane_hypercall_exits(vcpu, abi))
-			return false;
-		break;
-	case KVM_PLANE_TO_USER:
-		break;
-	}
-
-	*r = kvm_plane_hypercall_to_user(vcpu);
-	return true;
-}

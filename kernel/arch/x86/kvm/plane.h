@@ -16,24 +16,90 @@ int kvm_plane_deliver_irq(struct kvm *kvm, u8 plane, struct kvm_lapic *src,
 			  struct kvm_lapic_irq *irq);
 long kvm_plane_pv_send_ipi(struct kvm_vcpu *sender, u64 low, u64 high, u32 min,
 			   unsigned long icr, bool op_64_bit);
-void kvm_load_guest_fpu(struct kvm_vcpu *vcpu);
-void kvm_put_guest_fpu(struct kvm_vcpu *vcpu);
-bool __kvm_plane_hypercall(struct kvm_vcpu *vcpu, int *r);
+fastpath_t kvm_plane_fastpath_hypercall(struct kvm_vcpu *vcpu, u64 *next_rip, bool cs_l);
+int __kvm_plane_emulate_hypercall(struct kvm_vcpu *vcpu);
+int __kvm_plane_emulate_rdmsr(struct kvm_vcpu *vcpu);
+int __kvm_plane_emulate_wrmsr(struct kvm_vcpu *vcpu);
+int __kvm_plane_emulate_skip(struct kvm_vcpu *vcpu, int emul_type);
 int __kvm_plane_faultin(struct kvm_vcpu *vcpu, struct kvm_page_fault *fault);
 unsigned int __kvm_plane_pte_access(struct kvm *kvm, u8 plane, gfn_t gfn);
 bool __kvm_plane_denies(struct kvm_vcpu *vcpu, gpa_t gpa, u64 access,
 			struct x86_exception *exception);
 
 /**
- * kvm_plane_hypercall - a plane made a hypercall; see whether it means "switch"
- * @vcpu: the vCPU, at the hypercall instruction
- * @r: the exit handler's return value, if so
+ * kvm_plane_emulate_hypercall - the exit handler of hypercalls
+ * @vcpu: the vCPU, at the instruction
  *
- * Return: true if there is nothing left to do.
+ * Return: as an exit handler's.
  */
-static inline bool kvm_plane_hypercall(struct kvm_vcpu *vcpu, int *r)
+static inline int kvm_plane_emulate_hypercall(struct kvm_vcpu *vcpu)
 {
-	return kvm_has_planes(vcpu->kvm) && __kvm_plane_hypercall(vcpu, r);
+	if (!kvm_vcpu_has_planes(vcpu))
+		return kvm_emulate_hypercall(vcpu);
+	return __kvm_plane_emulate_hypercall(vcpu);
+}
+
+/**
+ * kvm_plane_emulate_rdmsr - the exit handler of RDMSR
+ * @vcpu: the vCPU, at the instruction
+ *
+ * Return: as an exit handler's.
+ */
+static inline int kvm_plane_emulate_rdmsr(struct kvm_vcpu *vcpu)
+{
+	if (!kvm_vcpu_has_planes(vcpu))
+		return kvm_emulate_rdmsr(vcpu);
+	return __kvm_plane_emulate_rdmsr(vcpu);
+}
+
+/**
+ * kvm_plane_emulate_wrmsr - the exit handler of WRMSR
+ * @vcpu: the vCPU, at the instruction
+ *
+ * Return: as an exit handler's.
+ */
+static inline int kvm_plane_emulate_wrmsr(struct kvm_vcpu *vcpu)
+{
+	if (!kvm_vcpu_has_planes(vcpu))
+		return kvm_emulate_wrmsr(vcpu);
+	return __kvm_plane_emulate_wrmsr(vcpu);
+}
+
+/* Statistics of planes, for kvm_vcpu_stats_desc[] */
+#define KVM_PLANE_STATS_DESC(member, stat_name)					\
+	{									\
+		STATS_DESC_COMMON(KVM_STATS_TYPE_CUMULATIVE,			\
+				  KVM_STATS_UNIT_NONE,				\
+				  KVM_STATS_BASE_POW10, 0, 1, 0),		\
+		.offset = sizeof(struct kvm_vcpu_stat) +			\
+			  offsetof(struct kvm_plane_stat, member),		\
+		.name = "plane_" stat_name,					\
+	}
+#define KVM_PLANE_STATS_DESCS								\
+	KVM_PLANE_STATS_DESC(switches[KVM_PLANE_CAUSE_HYPERCALL], "switch_hypercall"),	\
+	KVM_PLANE_STATS_DESC(switches[KVM_PLANE_CAUSE_MSR], "switch_msr"),		\
+	KVM_PLANE_STATS_DESC(switches[KVM_PLANE_CAUSE_MEMORY_FAULT],			\
+			     "switch_memory_fault"),					\
+	KVM_PLANE_STATS_DESC(switches[KVM_PLANE_CAUSE_EVENT], "switch_event"),		\
+	KVM_PLANE_STATS_DESC(switches[KVM_PLANE_CAUSE_HALT], "switch_halt"),		\
+	KVM_PLANE_STATS_DESC(switches[KVM_PLANE_CAUSE_USER], "switch_user"),		\
+	KVM_PLANE_STATS_DESC(refused, "refused"),					\
+	KVM_PLANE_STATS_DESC(policy[0], "policy_0"),					\
+	KVM_PLANE_STATS_DESC(policy[1], "policy_1"),					\
+	KVM_PLANE_STATS_DESC(policy[2], "policy_2"),					\
+	KVM_PLANE_STATS_DESC(policy[3], "policy_3")
+
+/**
+ * kvm_plane_skips - whether the emulator is to skip an instruction of a plane
+ * @vcpu: the vCPU, at an instruction that had its effect
+ * @emul_type: EMULTYPE_*
+ *
+ * The plane has fetched it. If it may not any more, to make it do that again
+ * would be wrong: __kvm_plane_emulate_skip() skips it nevertheless.
+ */
+static inline bool kvm_plane_skips(struct kvm_vcpu *vcpu, int emul_type)
+{
+	return kvm_vcpu_mem_restricted(vcpu) && emul_type & EMULTYPE_SKIP;
 }
 
 /**
@@ -41,11 +107,12 @@ static inline bool kvm_plane_hypercall(struct kvm_vcpu *vcpu, int *r)
  * @vcpu: the plane's vCPU
  * @fault: the fault, its mmu_seq taken; is limited to a page size that they allow
  *
- * Return: 0 (RET_PF_CONTINUE), or -EFAULT with an exit prepared.
+ * Return: RET_PF_CONTINUE; RET_PF_RETRY: the run loop sees to it; -EFAULT: a
+ * prefetch of what it may not access.
  */
 static inline int kvm_plane_faultin(struct kvm_vcpu *vcpu, struct kvm_page_fault *fault)
 {
-	if (!kvm_plane_mem_restricted(vcpu->kvm, vcpu->plane.id))
+	if (!kvm_vcpu_mem_restricted(vcpu))
 		return 0;
 	return __kvm_plane_faultin(vcpu, fault);
 }
@@ -78,7 +145,7 @@ static inline unsigned int kvm_plane_pte_access(struct kvm *kvm, u8 plane, gfn_t
 static inline bool kvm_plane_denies(struct kvm_vcpu *vcpu, gpa_t gpa, u64 access,
 				    struct x86_exception *exception)
 {
-	return kvm_plane_mem_restricted(vcpu->kvm, vcpu->plane.id) &&
+	return kvm_vcpu_mem_restricted(vcpu) &&
 	       __kvm_plane_denies(vcpu, gpa, access, exception);
 }
 

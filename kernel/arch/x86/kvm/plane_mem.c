@@ -116,9 +116,10 @@ int __kvm_plane_faultin(struct kvm_vcpu *vcpu, struct kvm_page_fault *fault)
 		if (fault->is_private)
 			access |= KVM_MEMORY_EXIT_FLAG_PRIVATE;
 		/* A prefetch is not the guest's, and nobody exits for it. */
-		if (!fault->prefetch)
-			kvm_plane_mem_prepare_exit(vcpu, gfn_to_gpa(fault->gfn), access);
-		return -EFAULT;
+		if (fault->prefetch)
+			return -EFAULT;
+		kvm_plane_mem_deny(vcpu, gfn_to_gpa(fault->gfn), access);
+		return RET_PF_RETRY;
 	}
 
 	fault->max_level = kvm_plane_mem_max_level(vcpu->kvm, vcpu->plane.id, fault->gfn, attrs,
@@ -158,32 +159,20 @@ bool __kvm_plane_denies(struct kvm_vcpu *vcpu, gpa_t gpa, u64 access,
 	if (!(kvm_plane_mem_attrs(vcpu->kvm, vcpu->plane.id, gpa_to_gfn(gpa)) & flag))
 		return false;
 
-	vcpu->plane.mem_fault.gpa = gpa;
-	vcpu->plane.mem_fault.flags = flag;
-	kvm_make_request(KVM_REQ_PLANE_EVENT, vcpu);
+	kvm_plane_mem_deny(vcpu, gpa, flag);
 
 	if (exception)
 		*exception = (struct x86_exception) { .vector = PF_VECTOR };
 	return true;
 }
 
-/**
- * kvm_plane_emulate_skip - let the emulator skip an instruction
- * @vcpu: the plane's vCPU, at an instruction that had its effect
- * @emul_type: EMULTYPE_SKIP, and what belongs to it
- *
- * The plane has fetched it. If it may not any more, to make it do that again
- * would be wrong.
- *
- * Return: as kvm_emulate_instruction().
- */
-int kvm_plane_emulate_skip(struct kvm_vcpu *vcpu, int emul_type)
+/* See kvm_plane_skips(). */
+int __kvm_plane_emulate_skip(struct kvm_vcpu *vcpu, int emul_type)
 {
 	int r;
 
 	vcpu->plane.mem_exempt = true;
-	r = kvm_emulate_instruction(vcpu, emul_type);
+	r = x86_emulate_instruction(vcpu, 0, emul_type, NULL, 0);
 	vcpu->plane.mem_exempt = false;
 	return r;
 }
-EXPORT_SYMBOL_GPL(kvm_plane_emulate_skip);

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * KVM planes: what generic code asks of x86 at each exit that a policy sees.
+ * Included by <linux/kvm_plane_inline.h>.
+ */
+#ifndef _ASM_X86_KVM_PLANE_H
+#define _ASM_X86_KVM_PLANE_H
+
+/**
+ * kvm_arch_plane_cpl - the privilege level that a plane runs at
+ * @vcpu: the plane's vCPU, loaded
+ *
+ * Return: 0 to 3.
+ */
+static inline u8 kvm_arch_plane_cpl(struct kvm_vcpu *vcpu)
+{
+	return kvm_x86_call(get_cpl)(vcpu);
+}
+
+/**
+ * kvm_arch_plane_runnable - whether a plane can run if it is chosen
+ * @vcpu: the plane's vCPU
+ *
+ * Not while it waits for a SIPI, nor before userspace completed its last exit.
+ */
+static inline bool kvm_arch_plane_runnable(struct kvm_vcpu *vcpu)
+{
+	if (vcpu->arch.complete_userspace_io)
+		return false;
+
+	return vcpu->arch.mp_state == KVM_MP_STATE_RUNNABLE ||
+	       vcpu->arch.mp_state == KVM_MP_STATE_HALTED;
+}
+
+/**
+ * kvm_arch_plane_reg_shared - whether a policy may access a register
+ * @reg: its number in instructions; RSP is private to a plane
+ */
+static inline bool kvm_arch_plane_reg_shared(u32 reg)
+{
+	BUILD_BUG_ON((int)KVM_PLANE_NR_REGS > (int)NR_VCPU_REGS);
+	BUILD_BUG_ON((int)KVM_PLANE_REG_RAX != (int)VCPU_REGS_RAX);
+	BUILD_BUG_ON((int)KVM_PLANE_REG_RBP != (int)VCPU_REGS_RBP);
+	BUILD_BUG_ON((int)KVM_PLANE_REG_R8 != (int)VCPU_REGS_R8);
+
+	return reg < KVM_PLANE_NR_REGS && reg != VCPU_REGS_RSP;
+}
+
+/**
+ * kvm_arch_plane_read_reg - read a general register of a plane
+ * @vcpu: the plane's vCPU
+ * @reg: one that is shared; these are always in memory
+ */
+static inline u64 kvm_arch_plane_read_reg(struct kvm_vcpu *vcpu, u32 reg)
+{
+	return vcpu->arch.regs[reg];
+}
+
+#endif /* _ASM_X86_KVM_PLANE_H */

@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KVM planes on x86: exits that may ask for another plane, hypercalls and accesses
+ * to MSRs.
+ *
+ * A hypercall is decided on in the exit fast path, where that can be done without
+ * sleeping; else, and if it is left to KVM or to userspace, in its exit handler.
+ */
+
+#include <linux/kvm_host.h>
+
+#include "hyperv.h"
+#include "kvm_cache_regs.h"
+#include "mmu.h"
+#include "plane.h"
+#include "x86.h"
+#include "xen.h"
+
+/* Bits 15:0 of the control word are the call code; TLFS, "Hypercall interface" */
+#define HV_HYPERCALL_CODE_MASK	GENMASK_ULL(15, 0)
+
+/* kvm_plane_vcpu.hypercall: what is left for the exit handler */
+enum {
+	KVM_PLANE_HYPERCALL_UNSEEN,
+	KVM_PLANE_HYPERCALL_UNCLAIMED,	/* the policy passed it on */
+	KVM_PLANE_HYPERCALL_TO_USER,	/* the policy leaves it to userspace */
+};
+
+static u8 kvm_plane_hypercall_abi(struct kvm_vcpu *vcpu)
+{
+	if (kvm_xen_hypercall_enabled(vcpu->kvm))
+		return KVM_PLANE_ABI_XEN;
+	if (kvm_hv_hypercall_enabled(vcpu))
+		return KVM_PLANE_ABI_HYPERV;
+	return KVM_PLANE_ABI_KVM;
+}
+
+static u64 kvm_plane_hypercall_nr(struct kvm_vcpu *vcpu, u8 abi)
+{
+	if (abi != KVM_PLANE_ABI_HYPERV)
+		return kvm_rax_read(vcpu);
+	if (is_64_bit_hypercall(vcpu))
+		return kvm_rcx_read(vcpu) & HV_HYPERCALL_CODE_MASK;
+	return kvm_rax_read(vcpu) & HV_HYPERCALL_CODE_MASK;
+}
+
+/* Whether userspace asked for this hypercall, with KVM_CAP_PLANE. */
+static bool kvm_plane_hypercall_exits(struct kvm_vcpu *vcpu, u8 abi)
+{
+	struct kvm_plane_vm *planes = &vcpu->kvm->planes;
+	u64 nr;
+
+	if (!READ_ONCE(planes->hypercall_exits))
+		return false;
+	if (kvm_x86_call(get_cpl)(vcpu) || !is_protmode(vcpu))
+		return false;
+
+	nr = kvm_plane_hypercall_nr(vcpu, abi);
+	return nr >= READ_ONCE(planes->hypercall_first) &&
+	       nr <= READ_ONCE(planes->hypercall_last);
+}
+
+/* The next KVM_RUN asks for the plane that made the hypercall: here is the answer. */
+static int kvm_plane_complete_hypercall(struct kvm_vcpu *vcpu)
+{
+	switch (READ_ONCE(kvm_run_plane_event(vcpu->run)->flags)) {
+	case 0:
+		return 1;
+	case KVM_PLANE_HYPERCALL_PASS:
+		kvm_rip_write(vcpu, vcpu->plane.hypercall_rip);
+		return kvm_emulate_hypercall(vcpu);
+	case KVM_PLANE_HYPERCALL_UD:
+		kvm_rip_write(vcpu, vcpu->plane.hypercall_rip);
+		kvm_queue_exception(vcpu, UD_VECTOR);
+		return 1;
+	default:
+		/* Nothing is lost: the answer can be given again. */
+		vcpu->arch.complete_userspace_io = kvm_plane_complete_hypercall;
+		return -EINVAL;
+	}
+}
+
+static int kvm_plane_hypercall_to_user(struct kvm_vcpu *vcpu)
+{
+	struct kvm_plane_event *event = kvm_run_plane_event(vcpu->run);
+	int r;
+
+	vcpu->plane.hypercall_rip = kvm_rip_read(vcpu);
+	/* An exit for a debugger gives way; it has another one at the next instruction. */
+	if (!kvm_arch_plane_skip_insn(vcpu, &r))
+		return r;
+
+	vcpu->run->exit_reason = KVM_EXIT_PLANE_EVENT;
+	*event = (struct kvm_plane_event) {
+		.pending_event_planes = kvm_plane_pending(vcpu),
+		.cause = KVM_PLANE_EVENT_HYPERCALL,
+		.extra = vcpu->plane.hypercall_rip,
+	};
+	vcpu->arch.complete_userspace_io = kvm_plane_complete_hypercall;
+	return 0;
+}
+
+/**
+ * kvm_arch_plane_completes_io - whether userspace is completing an exit of a plane
+ * @vcpu: the plane's vCPU, which is not to run
+ *
+ * A hypercall is complete when another plane is to run: that was the answer.
+ */
+bool kvm_arch_plane_completes_io(struct kvm_vcpu *vcpu)
+{
+	if (vcpu->arch.complete_userspace_io == kvm_plane_complete_hypercall)
+		vcpu->arch.complete_userspace_io = NULL;
+
+	return vcpu->arch.complete_userspace_io;
+}
+
+/* Where the instruction at RIP is in userspace; 0 if it is not, or not all of it in one page. */
+static unsigned long kvm_plane_insn_hva(struct kvm_vcpu *vcpu)
+{
+	struct kvm_mmu *mmu = vcpu->arch.walk_mmu;
+	unsigned long hva;
+	gpa_t gpa;
+
+	vcpu->plane.mem_exempt = true;
+	gpa = mmu->gva_to_gpa(vcpu, mmu, kvm_get_linear_rip(vcpu), 0, NULL);
+	vcpu->plane.mem_exempt = false;
+	if (gpa == INVALID_GPA || offset_in_page(gpa) > PAGE_SIZE - sizeof(u32))
+		return 0;
+
+	hva = kvm_vcpu_gfn_to_hva(vcpu, gpa_to_gfn(gpa));
+	return kvm_is_error_hva(hva) ? 0 : hva + offset_in_page(gpa);
+}
+
+/*
+ * The same, remembered for as long as RIP, CR3 and the memory slots are what they were.
+ * The guest may have remapped the page since: then it is in the wrong if it finds
+ * another hypercall instruction, of another length, at the same address.
+ */
+static unsigned long kvm_plane_insn_hva_cached(struct kvm_vcpu *vcpu, bool cs_l)
+{
+	u64 generation = kvm_memslots(vcpu->kvm)->generation;
+	unsigned long rip = kvm_rip_read(vcpu), cr3;
+
+	/* There is a base, and CS may have changed. */
+	if (!cs_l)
+		return kvm_plane_insn_hva(vcpu);
+
+	cr3 = kvm_read_cr3(vcpu);
+	if (rip != vcpu->plane.insn.rip || cr3 != vcpu->plane.insn.cr3 ||
+	    generation != vcpu->plane.insn.generation) {
+		vcpu->plane.insn.hva = kvm_plane_insn_hva(vcpu);
+		vcpu->plane.insn.rip = rip;
+		vcpu->plane.insn.cr3 = cr3;
+		vcpu->plane.insn.generation = generation;
+	}
+	return vcpu->plane.insn.hva;
+}
+
+/*
+ * The address after the hypercall that a plane made, for a CPU that does not tell: the
+ * instruction is looked at where the plane fetched it. It is VMMCALL (0f 01 d9), or
+ * VMGEXIT, which is that with a REP prefix (AMD APM volume 3); 0 if it cannot be seen,
+ * or is another.
+ */
+static unsigned long kvm_plane_next_rip(struct kvm_vcpu *vcpu, bool cs_l)
+{
+	unsigned long hva;
+	u32 insn = 0;
+
+	pagefault_disable();
+	hva = kvm_plane_insn_hva_cached(vcpu, cs_l);
+	if (!hva || __get_user(insn, (u32 __user *)hva))
+		insn = 0;
+	pagefault_enable();
+
+	if ((insn & 0xffffff) == 0xd9010f)
+		return kvm_rip_read(vcpu) + 3;
+	return insn == 0xd9010ff3 ? kvm_rip_read(vcpu) + 4 : 0;
+}
+
+/* Whether to skip an instruction is all that there is to it: nobody steps through the guest. */
+static bool kvm_plane_not_stepped(struct kvm_vcpu *vcpu)
+{
+	return !(vcpu->guest_debug & KVM_GUESTDBG_SINGLESTEP) &&
+	       !(kvm_x86_call(get_rflags)(vcpu) & X86_EFLAGS_TF);
+}
+
+static fastpath_t __kvm_plane_fastpath_hypercall(struct kvm_vcpu *vcpu, bool cs_l)
+{
+	u8 mode = cs_l ? KVM_PLANE_MODE_64BIT : kvm_arch_plane_mode(vcpu);
+	int r;
+
+	switch (kvm_plane_policy_hypercall(vcpu, kvm_plane_hypercall_abi(vcpu), mode, &r)) {
+	case KVM_PLANE_HANDLED:
+		return r ? EXIT_FASTPATH_REENTER_GUEST : EXIT_FASTPATH_EXIT_USERSPACE;
+	case KVM_PLANE_TO_USER:
+		vcpu->plane.hypercall = KVM_PLANE_HYPERCALL_TO_USER;
+		return EXIT_FASTPATH_NONE;
+	default:
+		vcpu->plane.hypercall = KVM_PLANE_HYPERCALL_UNCLAIMED;
+		return EXIT_FASTPATH_NONE;
+	}
+}
+
+/**
+ * kvm_plane_fastpath_hypercall - let the policy decide on a hypercall, in the exit fast path
+ * @vcpu: the plane's vCPU, its control registers saved, interrupts off
+ * @next_rip: the address after the instruction; 0 if the CPU did not tell, and
+ *	afterwards if KVM cannot tell either
+ * @cs_l: the plane is in 64-bit mode
+ */
+fastpath_t kvm_plane_fastpath_hypercall(struct kvm_vcpu *vcpu, u64 *next_rip, bool cs_l)
+{
+	fastpath_t r = EXIT_FASTPATH_NONE;
+
+	vcpu->plane.hypercall = KVM_PLANE_HYPERCALL_UNSEEN;
+	if (is_guest_mode(vcpu))
+		return r;
+
+	kvm_vcpu_srcu_read_lock(vcpu);
+	if (!*next_rip)
+		*next_rip = kvm_plane_next_rip(vcpu, cs_l);
+	if (*next_rip && kvm_plane_not_stepped(vcpu))
+		r = __kvm_plane_fastpath_hypercall(vcpu, cs_l);
+	kvm_vcpu_srcu_read_unlock(vcpu);
+	return r;
+}
+EXPORT_SYMBOL_GPL(kvm_plane_fastpath_hypercall);
+
+/* See kvm_plane_emulate_hypercall(). */
+int __kvm_plane_emulate_hypercall(struct kvm_vcpu *vcpu)
+{
+	u8 abi = kvm_plane_hypercall_abi(vcpu);
+	u8 left = vcpu->plane.hypercall;
+	int r;
+
+	/* A nested guest's hypercalls are its hypervisor's. */
+	if (is_guest_mode(vcpu))
+		return kvm_emulate_hypercall(vcpu);
+
+	vcpu->plane.hypercall = KVM_PLANE_HYPERCALL_UNSEEN;
+	if (left == KVM_PLANE_HYPERCALL_UNSEEN) {
+		switch (kvm_plane_policy_hypercall(vcpu, abi, kvm_arch_plane_mode(vcpu), &r)) {
+		case KVM_PLANE_HANDLED:
+			if (vcpu->plane.switch_to)
+				kvm_make_request(KVM_REQ_PLANE, vcpu);
+			return r;
+		case KVM_PLANE_TO_USER:
+			left = KVM_PLANE_HYPERCALL_TO_USER;
+			break;
+		default:
+			break;
+		}
+	}
+
+	if (left == KVM_PLANE_HYPERCALL_TO_USER || kvm_plane_hypercall_exits(vcpu, abi))
+		return kvm_plane_hypercall_to_user(vcpu);
+	return kvm_emulate_hypercall(vcpu);
+}
+EXPORT_SYMBOL_GPL(__kvm_plane_emulate_hypercall);
+
+/* Return: true if there is nothing left to do, and *@r is the exit handler's return value. */
+static bool kvm_plane_msr(struct kvm_vcpu *vcpu, bool write, int *r)
+{
+	u64 value = write ? kvm_read_edx_eax(vcpu) : 0;
+	u32 msr = kvm_rcx_read(vcpu);
+
+	if (is_guest_mode(vcpu))
+		return false;
+
+	switch (kvm_plane_policy_msr(vcpu, msr, write, value, r)) {
+	case KVM_PLANE_HANDLED:
+		if (vcpu->plane.switch_to)
+			kvm_make_request(KVM_REQ_PLANE, vcpu);
+		return true;
+	case KVM_PLANE_TO_USER:
+		vcpu->run->exit_reason = KVM_EXIT_PLANE_EVENT;
+		*kvm_run_plane_event(vcpu->run) = (struct kvm_plane_event) {
+			.pending_event_planes = kvm_plane_pending(vcpu),
+			.cause = KVM_PLANE_EVENT_MSR,
+			.flags = write ? KVM_PLANE_MSR_WRITE : 0,
+			.extra = msr,
+		};
+		*r = 0;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* See kvm_plane_emulate_rdmsr(). */
+int __kvm_plane_emulate_rdmsr(struct kvm_vcpu *vcpu)
+{
+	int r;
+
+	return kvm_plane_msr(vcpu, false, &r) ? r : kvm_emulate_rdmsr(vcpu);
+}
+EXPORT_SYMBOL_GPL(__kvm_plane_emulate_rdmsr);
+
+/* See kvm_plane_emulate_wrmsr(). */
+int __kvm_plane_emulate_wrmsr(struct kvm_vcpu *vcpu)
+{
+	int r;
+
+	return kvm_plane_msr(vcpu, true, &r) ? r : kvm_emulate_wrmsr(vcpu);
+}
+EXPORT_SYMBOL_GPL(__kvm_plane_emulate_wrmsr);

@@ -1,0 +1,409 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KVM planes: which plane of a vCPU runs.
+ *
+ * KVM_RUN asks for one; a policy may have the run loop go on with another. All run
+ * on plane 0's thread and under its mutex, one at a time: the one in
+ * kvm_plane_vcpu.running.
+ *
+ * What arrives for a plane that does not run may concern the one that does. Who
+ * makes it known and who switches planes agree like this, with a full barrier
+ * between the two steps of each, so that one of them sees the other:
+ *
+ *	kvm_plane_kick()		__kvm_plane_switch()
+ *	  event made pending		  running = to
+ *	  running read			  events of the plane that was left looked at
+ *	  kicked set			  running = to
+ *	  running read again		  kicked read
+ */
+
+#include <linux/kvm_host.h>
+#include <linux/nospec.h>
+
+#define CREATE_TRACE_POINTS
+#include "plane_trace.h"
+
+/*
+ * Finish what userspace was to complete for the plane that ran last, before
+ * another one uses the run page. The registers in the run page, if any, are
+ * meant for the plane that is to run.
+ *
+ * Return: -EINTR if that is done, else what KVM_RUN is to return.
+ */
+static int kvm_plane_complete_io(struct kvm_vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+	u64 valid_regs, dirty_regs;
+	int r;
+
+	if (!kvm_arch_plane_completes_io(vcpu))
+		return -EINTR;
+
+	valid_regs = run->kvm_valid_regs;
+	dirty_regs = run->kvm_dirty_regs;
+	run->kvm_valid_regs = 0;
+	run->kvm_dirty_regs = 0;
+
+	vcpu->wants_to_run = false;
+	r = kvm_arch_vcpu_ioctl_run(vcpu);
+
+	run->kvm_valid_regs = valid_regs;
+	run->kvm_dirty_regs = dirty_regs;
+	return r;
+}
+
+/* The planes of @vcpu whose events somebody wants to know of while another one runs. */
+static u16 kvm_plane_watched(struct kvm_vcpu *vcpu)
+{
+	struct kvm_plane_vcpu *plane0 = &vcpu->plane.vcpu0->plane;
+
+	if (READ_ONCE(vcpu->kvm->planes.watched))
+		return READ_ONCE(plane0->present);
+	return READ_ONCE(plane0->req_exit);
+}
+
+/* See kvm_plane_kick(). */
+void __kvm_plane_kick(struct kvm_vcpu *vcpu)
+{
+	struct kvm_plane_vcpu *plane0 = &vcpu->plane.vcpu0->plane;
+	struct kvm_vcpu *running;
+
+	/* Pairs with the one in kvm_plane_set_running(). */
+	smp_mb();
+	if (READ_ONCE(plane0->running) == vcpu)
+		return;
+
+	set_bit(vcpu->plane.id, &plane0->kicked);
+	smp_mb__after_atomic();
+	running = READ_ONCE(plane0->running);
+	if (running == vcpu || !(kvm_plane_watched(vcpu) & BIT(vcpu->plane.id)))
+		return;
+
+	/* A vCPU that is halted has to look, but is not runnable itself. */
+	kvm_make_request(KVM_REQ_PLANE, running);
+	kvm_make_request(KVM_REQ_UNBLOCK, running);
+	kvm_vcpu_kick(running);
+}
+
+/**
+ * kvm_plane_watch - let a VM's vCPUs look for what nobody wanted to know before
+ * @kvm: the VM, whose policy changed
+ */
+void kvm_plane_watch(struct kvm *kvm)
+{
+	struct kvm_vcpu *vcpu0, *vcpu;
+	unsigned long i;
+
+	WRITE_ONCE(kvm->planes.watched, true);
+	kvm_for_each_vcpu(i, vcpu0, kvm) {
+		set_mask_bits(&vcpu0->plane.kicked, 0, READ_ONCE(vcpu0->plane.present));
+		smp_mb__after_atomic();
+		vcpu = READ_ONCE(vcpu0->plane.running);
+		kvm_make_request(KVM_REQ_PLANE, vcpu);
+		kvm_make_request(KVM_REQ_UNBLOCK, vcpu);
+		kvm_vcpu_kick(vcpu);
+	}
+}
+
+/* From here on @vcpu is the plane that runs: what arrives for another one is sent to it. */
+static void kvm_plane_set_running(struct kvm_vcpu *vcpu)
+{
+	struct kvm_plane_vcpu *plane0 = &vcpu->plane.vcpu0->plane;
+
+	if (test_bit(vcpu->plane.id, &plane0->kicked))
+		clear_bit(vcpu->plane.id, &plane0->kicked);
+	WRITE_ONCE(plane0->running, vcpu);
+	/* Pairs with both in __kvm_plane_kick(). */
+	smp_mb();
+}
+
+/* The planes, other than @vcpu's own, that have a pending interrupt. */
+u16 kvm_plane_pending(struct kvm_vcpu *vcpu)
+{
+	struct kvm_vcpu *sibling;
+	unsigned int id;
+	u16 planes = 0;
+
+	for (id = 0; id < KVM_MAX_PLANES; id++) {
+		sibling = kvm_vcpu_sibling(vcpu, id);
+		if (sibling && sibling != vcpu && kvm_arch_plane_has_event(sibling))
+			planes |= BIT(id);
+	}
+	return planes;
+}
+
+/* The same, of those that were kicked; the others have none. */
+static u16 kvm_plane_pending_kicked(struct kvm_vcpu *vcpu)
+{
+	unsigned long *kicked = &vcpu->plane.vcpu0->plane.kicked;
+	unsigned long mask = READ_ONCE(*kicked) & ~BIT(vcpu->plane.id);
+	unsigned int id;
+	u16 planes = 0;
+
+	for_each_set_bit(id, &mask, KVM_MAX_PLANES) {
+		clear_bit(id, kicked);
+		smp_mb__after_atomic();
+		if (!kvm_arch_plane_has_event(kvm_vcpu_sibling(vcpu, id)))
+			continue;
+		/* It stays pending, and is looked at again after the next switch. */
+		set_bit(id, kicked);
+		planes |= BIT(id);
+	}
+	return planes;
+}
+
+/* Have the run loop go on with plane @id in place of @vcpu, which runs. */
+void kvm_plane_switch_later(struct kvm_vcpu *vcpu, u8 id, u32 state, u8 cause)
+{
+	vcpu->plane.switch_to = kvm_vcpu_sibling(vcpu, id);
+	vcpu->plane.switch_state = state;
+	vcpu->plane.switch_cause = cause;
+	if (!vcpu->plane.vcpu0->plane.looping)
+		kvm_make_request(KVM_REQ_PLANE, vcpu);
+}
+
+/* As vcpu_put() and vcpu_load(), on a CPU and a thread that stay the same; preemption is off. */
+static void kvm_plane_load(struct kvm_vcpu *from, struct kvm_vcpu *to)
+{
+	kvm_arch_vcpu_put(from);
+	preempt_notifier_unregister(&from->preempt_notifier);
+	__this_cpu_write(*kvm_get_running_vcpus(), to);
+	preempt_notifier_register(&to->preempt_notifier);
+	kvm_arch_plane_load(to, smp_processor_id());
+}
+
+/* What a switch is, but for what depends on where it is done. */
+static void kvm_plane_change(struct kvm_vcpu *from, struct kvm_vcpu *to)
+{
+	from->plane.switch_to = NULL;
+	from->plane.stat.switches[from->plane.switch_cause]++;
+	trace_kvm_plane_switch(from, to);
+
+	to->wants_to_run = from->wants_to_run;
+	from->wants_to_run = false;
+	to->plane.entered_at = to->stat.exits;
+
+	kvm_arch_plane_carry(from, to, from->plane.switch_state);
+	kvm_plane_load(from, to);
+	kvm_plane_set_running(to);
+}
+
+/* Have @to look at the events of planes that do not run, if there are any. */
+static void kvm_plane_look(struct kvm_vcpu *from, struct kvm_vcpu *to)
+{
+	struct kvm_plane_vcpu *plane0 = &to->plane.vcpu0->plane;
+	u16 watched = kvm_plane_watched(to);
+
+	if (!watched)
+		return;
+	if (!kvm_arch_plane_quiet(from))
+		set_bit(from->plane.id, &plane0->kicked);
+	if (READ_ONCE(plane0->kicked) & watched & ~BIT(to->plane.id))
+		kvm_make_request(KVM_REQ_PLANE, to);
+}
+
+/**
+ * __kvm_plane_switch - carry out a switch of planes that was decided on
+ * @vcpu: the vCPU that runs, loaded, in an SRCU read section
+ *
+ * Return: the vCPU to go on with, in the same state; a request is made of it if
+ * there are events to look at.
+ */
+struct kvm_vcpu *__kvm_plane_switch(struct kvm_vcpu *vcpu)
+{
+	struct kvm_vcpu *to = vcpu->plane.switch_to;
+
+	kvm_vcpu_srcu_read_unlock(vcpu);
+	kvm_arch_plane_switch_fpu(vcpu, to);
+	preempt_disable();
+	kvm_plane_change(vcpu, to);
+	preempt_enable();
+	kvm_arch_plane_switch_timer(vcpu, to);
+	kvm_vcpu_srcu_read_lock(to);
+
+	kvm_plane_look(vcpu, to);
+	return to;
+}
+
+/**
+ * __kvm_plane_reenter - carry out a switch of planes without leaving the inner run loop
+ * @vcpu: the vCPU whose exit was dealt with in the fast path, interrupts off
+ *
+ * Where entering the other plane takes more than entering a plane takes that has
+ * just exited, the outer run loop does it, for which a request is made.
+ *
+ * Return: the vCPU to enter, its requests not looked at yet.
+ */
+struct kvm_vcpu *__kvm_plane_reenter(struct kvm_vcpu *vcpu)
+{
+	struct kvm_vcpu *to = vcpu->plane.switch_to;
+
+	if (!kvm_arch_plane_can_reenter(vcpu, to)) {
+		kvm_make_request(KVM_REQ_PLANE, vcpu);
+		return vcpu;
+	}
+
+	vcpu->mode = OUTSIDE_GUEST_MODE;
+	kvm_plane_change(vcpu, to);
+	kvm_arch_plane_prepare_reenter(vcpu, to);
+	WRITE_ONCE(to->mode, IN_GUEST_MODE);
+	/* Set the mode before requests are looked at; see kvm_vcpu_exiting_guest_mode(). */
+	smp_mb();
+	kvm_plane_look(vcpu, to);
+	return to;
+}
+
+static int kvm_plane_exit_event(struct kvm_vcpu *vcpu, u16 pending, u16 wanted)
+{
+	vcpu->run->exit_reason = KVM_EXIT_PLANE_EVENT;
+	*kvm_run_plane_event(vcpu->run) = (struct kvm_plane_event) {
+		.pending_event_planes = pending,
+		.cause = KVM_PLANE_EVENT_INTERRUPT,
+		.target = __ffs(wanted),
+	};
+	return 0;
+}
+
+/* What is pending for planes that do not run. Return: as a run loop's. */
+static int kvm_plane_events(struct kvm_vcpu *vcpu)
+{
+	u16 pending = kvm_plane_pending_kicked(vcpu);
+	u16 wanted;
+
+	if (!pending)
+		return 1;
+
+	switch (kvm_plane_policy_event(vcpu, pending)) {
+	case KVM_PLANE_HANDLED:
+		if (vcpu->plane.switch_to)
+			__kvm_plane_switch(vcpu);
+		return 1;
+	case KVM_PLANE_TO_USER:
+		return kvm_plane_exit_event(vcpu, pending, pending);
+	default:
+		wanted = pending & vcpu->plane.vcpu0->plane.req_exit;
+		return wanted ? kvm_plane_exit_event(vcpu, pending, wanted) : 1;
+	}
+}
+
+/**
+ * kvm_plane_attend - do what KVM_REQ_PLANE was made for
+ * @vcpu: the vCPU that runs, before it is entered or blocks
+ *
+ * Switches to the plane that was decided on, if any; sees to an access that KVM did
+ * not make for the plane that runs, and to events of the planes that do not.
+ *
+ * Return: as a run loop's: 1 to go on with kvm_plane_running(), else what KVM_RUN
+ * returns.
+ */
+int kvm_plane_attend(struct kvm_vcpu *vcpu)
+{
+	kvm_clear_request(KVM_REQ_PLANE, vcpu);
+	smp_mb__after_atomic();
+
+	if (vcpu->plane.switch_to) {
+		vcpu = __kvm_plane_switch(vcpu);
+		if (!kvm_check_request(KVM_REQ_PLANE, vcpu))
+			return 1;
+	}
+
+	if (vcpu->plane.mem_fault.flags) {
+		/* For the events, of which nothing is known yet. */
+		kvm_make_request(KVM_REQ_PLANE, vcpu);
+		return kvm_plane_mem_fault(vcpu);
+	}
+	return kvm_plane_events(vcpu);
+}
+
+/**
+ * __kvm_plane_halt - see whether a vCPU is to do something better than to block
+ * @vcpu: the vCPU that runs, not to be entered
+ *
+ * Return: as a run loop's, or KVM_PLANE_BLOCK.
+ */
+int __kvm_plane_halt(struct kvm_vcpu *vcpu)
+{
+	if (!kvm_arch_plane_halted(vcpu))
+		return KVM_PLANE_BLOCK;
+
+	switch (kvm_plane_policy_halt(vcpu)) {
+	case KVM_PLANE_HANDLED:
+		if (vcpu->plane.switch_to)
+			__kvm_plane_switch(vcpu);
+		else
+			kvm_arch_plane_wake(vcpu);
+		return 1;
+	case KVM_PLANE_TO_USER:
+		vcpu->run->exit_reason = KVM_EXIT_PLANE_EVENT;
+		*kvm_run_plane_event(vcpu->run) = (struct kvm_plane_event) {
+			.cause = KVM_PLANE_EVENT_HALT,
+		};
+		return 0;
+	default:
+		return KVM_PLANE_BLOCK;
+	}
+}
+
+/* Tell userspace which plane ran last. */
+static void kvm_plane_update_run(struct kvm_vcpu *vcpu0)
+{
+	struct kvm_run_planes *run = kvm_run_planes(vcpu0->run);
+
+	run->plane = vcpu0->plane.running->plane.id;
+	run->suspended_planes = vcpu0->plane.suspended;
+}
+
+/* Run the plane that userspace asks for. */
+static int kvm_plane_run_asked(struct kvm_vcpu *vcpu0)
+{
+	struct kvm_run_planes *run = kvm_run_planes(vcpu0->run);
+	u16 suspended = READ_ONCE(run->suspended_planes);
+	u8 id = READ_ONCE(run->plane);
+	struct kvm_vcpu *vcpu, *last = vcpu0->plane.running;
+	bool wants_to_run;
+	int r;
+
+	if (id >= KVM_MAX_PLANES)
+		return -EINVAL;
+	vcpu = vcpu0->plane.sibling[array_index_nospec(id, KVM_MAX_PLANES)];
+	if (!vcpu)
+		return -ENOENT;
+
+	wants_to_run = vcpu0->wants_to_run;
+	if (vcpu != last) {
+		r = kvm_plane_complete_io(last);
+		if (r != -EINTR) {
+			kvm_plane_update_run(vcpu0);
+			return r;
+		}
+		last->plane.stat.switches[KVM_PLANE_CAUSE_USER]++;
+		kvm_arch_plane_switch_timer(last, vcpu);
+	}
+
+	vcpu->plane.mem_fault.flags = 0;
+	vcpu0->plane.suspended = suspended;
+	WRITE_ONCE(vcpu0->plane.req_exit, READ_ONCE(run->req_exit_planes));
+	kvm_plane_set_running(vcpu);
+	/* Userspace may have set anything since the planes ran. */
+	if (kvm_plane_watched(vcpu))
+		set_mask_bits(&vcpu0->plane.kicked, 0, vcpu0->plane.present);
+	kvm_make_request(KVM_REQ_PLANE, vcpu);
+	vcpu0->wants_to_run = false;
+
+	vcpu->wants_to_run = wants_to_run;
+	r = kvm_arch_vcpu_ioctl_run(vcpu);
+	vcpu0->plane.running->wants_to_run = false;
+
+	kvm_plane_update_run(vcpu0);
+	return r;
+}
+
+/* See kvm_plane_run(). */
+int __kvm_plane_run(struct kvm_vcpu *vcpu)
+{
+	/* Not the guest's: what another ioctl translated. */
+	vcpu->plane.mem_fault.flags = 0;
+	if (!kvm_vcpu_has_planes(vcpu))
+		return kvm_arch_vcpu_ioctl_run(vcpu);
+	return kvm_plane_run_asked(vcpu);
+}
