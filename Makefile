@@ -149,7 +149,7 @@ $(O)/bin/planectl: $(wildcard loader/*.c loader/*.h) $(headers) $(O)/lib/libbpf.
 selftests: modules tools policies loader
 	@[ ! -e selftests/Makefile ] || $(MAKE) -C selftests O='$(O)'
 
-check: all
+check: all $(O)/kvm-selftests/.built
 	@O='$(O)' selftests/run-check
 
 check-kvm: all $(O)/kvm-selftests/.built
