@@ -9,22 +9,11 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "lapic.h"
 #include "test.h"
 
 #define VECTOR		0x50
 #define LOW_VECTOR	0x30
-#define MSI_ADDRESS	0xfee00000
-#define MSI_NMI		(4 << 8)
-
-/* APM volume 2, "Local APIC registers" */
-#define APIC_TPR	0x80
-#define APIC_SPIV	0xf0
-#define APIC_SPIV_ON	0x100
-#define APIC_IRR	0x200
-#define APIC_LVTT	0x320
-#define APIC_TMICT	0x380
-#define APIC_TDCR	0x3e0
-
 #define RACES		10000
 
 static volatile __u64 progress;
@@ -49,45 +38,6 @@ static void sync_forever(void)
 		guest_sync(0);
 }
 
-static __u32 get_apic(struct vm *vm, int plane, int reg)
-{
-	struct kvm_lapic_state apic;
-	__u32 value;
-
-	vm_ioctl(vm->vcpu[plane], KVM_GET_LAPIC, &apic);
-	memcpy(&value, apic.regs + reg, sizeof(value));
-	return value;
-}
-
-static void set_apic(struct vm *vm, int plane, int reg, __u32 value)
-{
-	struct kvm_lapic_state apic;
-
-	vm_ioctl(vm->vcpu[plane], KVM_GET_LAPIC, &apic);
-	memcpy(apic.regs + reg, &value, sizeof(value));
-	vm_ioctl(vm->vcpu[plane], KVM_SET_LAPIC, &apic);
-}
-
-static bool in_irr(struct vm *vm, int plane, __u8 vector)
-{
-	return get_apic(vm, plane, APIC_IRR + vector / 32 * 0x10) & 1U << vector % 32;
-}
-
-static void drop_interrupts(struct vm *vm, int plane)
-{
-	int i;
-
-	for (i = 0; i < 8; i++)
-		set_apic(vm, plane, APIC_IRR + i * 0x10, 0);
-}
-
-static void send_msi(int fd, __u32 data)
-{
-	struct kvm_msi msi = { .address_lo = MSI_ADDRESS, .data = data };
-
-	vm_ioctl(fd, KVM_SIGNAL_MSI, &msi);
-}
-
 static struct vm *start(int nr_planes, guest_code_t plane0)
 {
 	struct vm *vm = vm_create(nr_planes);
@@ -95,7 +45,7 @@ static struct vm *start(int nr_planes, guest_code_t plane0)
 
 	for (i = 0; i < nr_planes; i++) {
 		vm_start(vm, i, i ? sync_forever : plane0);
-		set_apic(vm, i, APIC_SPIV, APIC_SPIV_ON | 0xff);
+		lapic_enable(vm->vcpu[i]);
 	}
 	return vm;
 }
@@ -124,14 +74,14 @@ static void pending_before(enum test_how how)
 {
 	struct vm *vm = start(3, spin);
 
-	send_msi(vm->plane[2], VECTOR);
+	msi_send(vm->plane[2], VECTOR);
 	kvm_run_planes(vm->run)->req_exit_planes = 1U << 1 | 1U << 2;
 	progress = 0;
 	expect_event(vm, 1U << 2, 2);
 	ASSERT_EQ(progress, 0);
 
 	/* It stays pending, and another one is pending besides. */
-	send_msi(vm->plane[1], VECTOR);
+	msi_send(vm->plane[1], VECTOR);
 	expect_event(vm, 1U << 1 | 1U << 2, 1);
 	ASSERT_EQ(progress, 0);
 
@@ -145,7 +95,7 @@ static void not_wanted(enum test_how how)
 {
 	struct vm *vm = start(3, sync_forever);
 
-	send_msi(vm->plane[1], VECTOR);
+	msi_send(vm->plane[1], VECTOR);
 	kvm_run_planes(vm->run)->req_exit_planes = 0;
 	expect_sync(vm);
 	kvm_run_planes(vm->run)->req_exit_planes = 1U << 2 | 1U << 3;
@@ -159,8 +109,8 @@ static void own_bit(enum test_how how)
 {
 	struct vm *vm = start(2, sync_forever);
 
-	send_msi(vm->fd, VECTOR);
-	ASSERT(in_irr(vm, 0, VECTOR));
+	msi_send(vm->fd, VECTOR);
+	ASSERT(lapic_in_irr(vm->vcpu[0], VECTOR));
 	kvm_run_planes(vm->run)->req_exit_planes = 1U << 0;
 	expect_sync(vm);
 	expect_sync(vm);
@@ -171,12 +121,12 @@ static void low_priority(enum test_how how)
 {
 	struct vm *vm = start(2, sync_forever);
 
-	set_apic(vm, 1, APIC_TPR, VECTOR);
-	send_msi(vm->plane[1], LOW_VECTOR);
+	lapic_set(vm->vcpu[1], APIC_TPR, VECTOR);
+	msi_send(vm->plane[1], LOW_VECTOR);
 	kvm_run_planes(vm->run)->req_exit_planes = 1U << 1;
 	expect_sync(vm);
 
-	set_apic(vm, 1, APIC_TPR, 0);
+	lapic_set(vm->vcpu[1], APIC_TPR, 0);
 	expect_event(vm, 1U << 1, 1);
 	vm_free(vm);
 }
@@ -185,7 +135,7 @@ static void nmi(enum test_how how)
 {
 	struct vm *vm = start(2, sync_forever);
 
-	send_msi(vm->plane[1], MSI_NMI);
+	msi_send(vm->plane[1], MSI_NMI);
 	kvm_run_planes(vm->run)->req_exit_planes = 1U << 1;
 	expect_event(vm, 1U << 1, 1);
 	vm_free(vm);
@@ -196,14 +146,14 @@ static void isolated(enum test_how how)
 	struct vm *vm = start(3, spin);
 	struct kvm_msi msi = { .address_lo = MSI_ADDRESS, .data = VECTOR, .flags = 1 };
 
-	send_msi(vm->plane[1], VECTOR);
-	send_msi(vm->fd, VECTOR + 1);
-	ASSERT(in_irr(vm, 1, VECTOR));
-	ASSERT(!in_irr(vm, 0, VECTOR));
-	ASSERT(!in_irr(vm, 2, VECTOR));
-	ASSERT(in_irr(vm, 0, VECTOR + 1));
-	ASSERT(!in_irr(vm, 1, VECTOR + 1));
-	ASSERT(!in_irr(vm, 2, VECTOR + 1));
+	msi_send(vm->plane[1], VECTOR);
+	msi_send(vm->fd, VECTOR + 1);
+	ASSERT(lapic_in_irr(vm->vcpu[1], VECTOR));
+	ASSERT(!lapic_in_irr(vm->vcpu[0], VECTOR));
+	ASSERT(!lapic_in_irr(vm->vcpu[2], VECTOR));
+	ASSERT(lapic_in_irr(vm->vcpu[0], VECTOR + 1));
+	ASSERT(!lapic_in_irr(vm->vcpu[1], VECTOR + 1));
+	ASSERT(!lapic_in_irr(vm->vcpu[2], VECTOR + 1));
 	ASSERT_ERRNO(ioctl(vm->plane[1], KVM_SIGNAL_MSI, &msi), EINVAL);
 	vm_free(vm);
 }
@@ -220,7 +170,7 @@ static void *send_later(void *arg)
 	struct sender *sender = arg;
 
 	usleep(50000);
-	send_msi(sender->vm->plane[1], VECTOR);
+	msi_send(sender->vm->plane[1], VECTOR);
 	return NULL;
 }
 
@@ -234,7 +184,7 @@ static void while_it(guest_code_t plane0)
 	pthread_create(&thread, NULL, send_later, &sender);
 	expect_event(vm, 1U << 1, 1);
 	pthread_join(thread, NULL);
-	drop_interrupts(vm, 1);
+	lapic_drop_interrupts(vm->vcpu[1]);
 
 	/* A HLT goes on: only an interrupt of its own ends it. */
 	if (plane0 == halt) {
@@ -260,11 +210,11 @@ static void timer(enum test_how how)
 	struct vm *vm = start(2, spin);
 
 	kvm_run_planes(vm->run)->req_exit_planes = 1U << 1;
-	set_apic(vm, 1, APIC_TDCR, 0xb);
-	set_apic(vm, 1, APIC_LVTT, VECTOR);
-	set_apic(vm, 1, APIC_TMICT, 20000000);
+	lapic_set(vm->vcpu[1], APIC_TDCR, 0xb);
+	lapic_set(vm->vcpu[1], APIC_LVTT, VECTOR);
+	lapic_set(vm->vcpu[1], APIC_TMICT, 20000000);
 	expect_event(vm, 1U << 1, 1);
-	ASSERT(in_irr(vm, 1, VECTOR));
+	ASSERT(lapic_in_irr(vm->vcpu[1], VECTOR));
 	vm_free(vm);
 }
 
@@ -278,7 +228,7 @@ static void *send_at_any_time(void *arg)
 			;
 		for (__u64 delay = guest_random(&sender->seed) % 100000; delay; delay--)
 			asm volatile("");
-		send_msi(sender->vm->plane[1], VECTOR);
+		msi_send(sender->vm->plane[1], VECTOR);
 		sender->sent = i;
 	}
 	return NULL;

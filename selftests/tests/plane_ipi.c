@@ -7,23 +7,11 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "lapic.h"
 #include "test.h"
 #include "vtl_guest.h"
 
-/* Intel SDM volume 3, "Interrupt command register" */
-#define MSR_X2APIC_ICR		0x830
-#define ICR_NMI			(4U << 8)
-#define ICR_LOGICAL		(1U << 11)
-#define ICR_SELF		(1U << 18)
-#define ICR_ALL			(2U << 18)
-#define ICR_OTHERS		(3U << 18)
-#define ICR_DEST(id)		((__u64)(id) << 32)
 #define X2APIC_BROADCAST	0xffffffffU
-#define APIC_BASE_X2APIC	(1U << 10)
-
-#define APIC_SPIV		0xf0
-#define APIC_SPIV_ON		0x100
-#define APIC_IRR		0x200
 
 #define HV_SEND_IPI_FAST	(0x000bULL | 1ULL << 16)
 
@@ -62,20 +50,6 @@ static void send_ipis(void)
 	}
 }
 
-static void enable_apic(int vcpu)
-{
-	struct kvm_lapic_state apic;
-	struct kvm_sregs sregs;
-	__u32 spiv = APIC_SPIV_ON | 0xff;
-
-	vm_ioctl(vcpu, KVM_GET_SREGS, &sregs);
-	sregs.apic_base |= APIC_BASE_X2APIC;
-	vm_ioctl(vcpu, KVM_SET_SREGS, &sregs);
-	vm_ioctl(vcpu, KVM_GET_LAPIC, &apic);
-	memcpy(apic.regs + APIC_SPIV, &spiv, sizeof(spiv));
-	vm_ioctl(vcpu, KVM_SET_LAPIC, &apic);
-}
-
 static void start(struct ipi *t)
 {
 	struct vm *vm = vm_create(NR_PLANES);
@@ -97,7 +71,7 @@ static void start(struct ipi *t)
 		for (plane = 0; plane < NR_PLANES; plane++) {
 			if (t->vcpu[i][plane] < 0)
 				continue;
-			enable_apic(t->vcpu[i][plane]);
+			lapic_enable_x2apic(t->vcpu[i][plane]);
 			vm_ioctl(t->vcpu[i][plane], KVM_GET_LAPIC, &t->clean[i][plane]);
 		}
 	}

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "counting_guest.h"
+#include "lapic.h"
 #include "test.h"
 #include "vtl_guest.h"
 #include "vtl_test.h"
@@ -27,14 +28,6 @@
 #define MSR_HV_VP_RUNTIME	0x40000010
 #define MSR_HV_TIME_REF_COUNT	0x40000020
 
-/* APM volume 2, "Local APIC registers" */
-#define APIC_SPIV	0xf0
-#define APIC_SPIV_ON	0x100
-#define APIC_IRR	0x200
-#define APIC_LVTT	0x320
-#define APIC_TMICT	0x380
-#define APIC_TMCCT	0x390
-#define APIC_TDCR	0x3e0
 #define VECTOR		0x50
 #define TIMER_VECTOR	0x51
 
@@ -429,23 +422,6 @@ static void spin(void)
 		;
 }
 
-static void set_apic(struct vm *vm, int plane, int reg, __u32 value)
-{
-	struct kvm_lapic_state apic;
-
-	vm_ioctl(vm->vcpu[plane], KVM_GET_LAPIC, &apic);
-	memcpy(apic.regs + reg, &value, sizeof(value));
-	vm_ioctl(vm->vcpu[plane], KVM_SET_LAPIC, &apic);
-}
-
-static bool in_irr(struct vm *vm, int plane, __u8 vector)
-{
-	struct kvm_lapic_state apic;
-
-	vm_ioctl(vm->vcpu[plane], KVM_GET_LAPIC, &apic);
-	return apic.regs[APIC_IRR + vector / 32 * 0x10 + vector / 8 % 4] & 1 << vector % 8;
-}
-
 static void expect_event(struct vm *vm, __u8 target)
 {
 	kvm_run_planes(vm->run)->req_exit_planes = 0xe;
@@ -457,23 +433,21 @@ static void expect_event(struct vm *vm, __u8 target)
 
 static void pending_events(enum test_how how)
 {
-	struct kvm_msi msi = { .address_lo = 0xfee00000, .data = VECTOR };
 	struct vm *vm = vm_create(4);
 	int i;
 
 	find_msrs(vm);
 	for (i = 0; i < 4; i++) {
 		vm_start(vm, i, i ? sync_forever : spin);
-		set_apic(vm, i, APIC_SPIV, APIC_SPIV_ON | 0xff);
+		lapic_enable(vm->vcpu[i]);
 	}
 	/* A fixed interrupt for plane 3, an NMI for plane 2, a timer in plane 1 */
-	vm_ioctl(vm->plane[3], KVM_SIGNAL_MSI, &msi);
-	msi.data = 4 << 8;
-	vm_ioctl(vm->plane[2], KVM_SIGNAL_MSI, &msi);
+	msi_send(vm->plane[3], VECTOR);
+	msi_send(vm->plane[2], MSI_NMI);
 
 	vm = migrate(vm);
-	ASSERT(in_irr(vm, 3, VECTOR));
-	ASSERT(!in_irr(vm, 0, VECTOR));
+	ASSERT(lapic_in_irr(vm->vcpu[3], VECTOR));
+	ASSERT(!lapic_in_irr(vm->vcpu[0], VECTOR));
 	expect_event(vm, 2);
 	ASSERT_EQ(kvm_run_plane_event(vm->run)->pending_event_planes, 0xc);
 	vm_free(vm);
@@ -487,15 +461,15 @@ static void timers(enum test_how how)
 	find_msrs(vm);
 	for (i = 0; i < 3; i++) {
 		vm_start(vm, i, i ? sync_forever : spin);
-		set_apic(vm, i, APIC_SPIV, APIC_SPIV_ON | 0xff);
+		lapic_enable(vm->vcpu[i]);
 	}
-	set_apic(vm, 1, APIC_TDCR, 0xb);
-	set_apic(vm, 1, APIC_LVTT, TIMER_VECTOR);
-	set_apic(vm, 1, APIC_TMICT, 500000000);
+	lapic_set(vm->vcpu[1], APIC_TDCR, 0xb);
+	lapic_set(vm->vcpu[1], APIC_LVTT, TIMER_VECTOR);
+	lapic_set(vm->vcpu[1], APIC_TMICT, 500000000);
 	vm = migrate(vm);
-	ASSERT(!in_irr(vm, 1, TIMER_VECTOR));
+	ASSERT(!lapic_in_irr(vm->vcpu[1], TIMER_VECTOR));
 	expect_event(vm, 1);
-	ASSERT(in_irr(vm, 1, TIMER_VECTOR));
+	ASSERT(lapic_in_irr(vm->vcpu[1], TIMER_VECTOR));
 	vm_free(vm);
 }
 

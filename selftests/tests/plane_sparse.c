@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "lapic.h"
 #include "test.h"
 
 #define PAGE		4096UL
@@ -31,10 +32,6 @@
 
 #define MSR_KVM_SYSTEM_TIME_NEW	0x4b564d01
 
-/* APM volume 2, "Local APIC registers" */
-#define APIC_SPIV	0xf0
-#define APIC_SPIV_ON	0x100
-#define APIC_IRR	0x200
 #define VECTOR		0x60
 
 #define HV_FLUSH_VIRTUAL_ADDRESS_SPACE	0x0002

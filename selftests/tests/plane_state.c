@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "lapic.h"
 #include "test.h"
 
 #define NR_PLANES	KVM_MAX_PLANES
@@ -16,9 +17,6 @@
 
 /* APM volume 2, "Local APIC registers" */
 #define APIC_LDR	0xd0
-#define APIC_SPIV	0xf0
-#define APIC_SPIV_ON	0x100
-#define APIC_IRR	0x200
 #define APIC_ICR2	0x310
 #define APIC_LVT_ERROR	0x370
 
