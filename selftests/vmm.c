@@ -203,7 +203,16 @@ static void create_vcpu(struct vm *vm, int kvm, int id)
 		fail("mmap of a vCPU: %s", strerror(errno));
 }
 
-struct vm *vm_create_with(int nr_planes, __u32 cap, __u64 arg)
+static void create_irqchip(struct vm *vm, enum vm_irqchip irqchip)
+{
+	if (irqchip == IRQCHIP_FULL)
+		vm_ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0);
+	else if (irqchip == IRQCHIP_SPLIT &&
+		 vm_enable_cap(vm->fd, KVM_CAP_SPLIT_IRQCHIP, 24, 0, 0))
+		fail("KVM_CAP_SPLIT_IRQCHIP: %s", strerror(errno));
+}
+
+static struct vm *create(int nr_planes, enum vm_irqchip irqchip, __u32 cap, __u64 arg)
 {
 	struct vm *vm = calloc(1, sizeof(*vm));
 	int kvm = vmm_open_kvm();
@@ -219,8 +228,7 @@ struct vm *vm_create_with(int nr_planes, __u32 cap, __u64 arg)
 	vm->cpuid = get_cpuid(kvm);
 	vm->fd = vm_ioctl(kvm, KVM_CREATE_VM, 0);
 	vm_ioctl(vm->fd, KVM_SET_TSS_ADDR, 0xfffbd000);
-	if (vm_enable_cap(vm->fd, KVM_CAP_SPLIT_IRQCHIP, 24, 0, 0))
-		fail("KVM_CAP_SPLIT_IRQCHIP: %s", strerror(errno));
+	create_irqchip(vm, irqchip);
 	if (cap && vm_enable_cap(vm->fd, cap, arg, 0, 0))
 		fail("KVM_ENABLE_CAP of %#x: %s", cap, strerror(errno));
 
@@ -240,9 +248,19 @@ struct vm *vm_create_with(int nr_planes, __u32 cap, __u64 arg)
 	return vm;
 }
 
+struct vm *vm_create_with(int nr_planes, __u32 cap, __u64 arg)
+{
+	return create(nr_planes, IRQCHIP_SPLIT, cap, arg);
+}
+
+struct vm *vm_create_irqchip(int nr_planes, enum vm_irqchip irqchip)
+{
+	return create(nr_planes, irqchip, 0, 0);
+}
+
 struct vm *vm_create(int nr_planes)
 {
-	return vm_create_with(nr_planes, 0, 0);
+	return vm_create_irqchip(nr_planes, IRQCHIP_SPLIT);
 }
 
 struct vm *vm_add_vcpu(struct vm *vm, int id)
@@ -304,6 +322,19 @@ static void set_system_desc(__u64 *desc, void *base, __u64 limit, __u64 type)
 	desc[1] = b >> 32;
 }
 
+void vm_set_vector(int plane, __u8 vector, const void *handler)
+{
+	unsigned long address = (unsigned long)handler;
+
+	tables[plane].idt[vector] = (struct gate) {
+		.offset_low = address,
+		.offset_mid = address >> 16,
+		.offset_high = address >> 32,
+		.selector = GUEST_CS,
+		.type = 0x8e00,		/* interrupt gate, present */
+	};
+}
+
 static void set_descriptors(int plane)
 {
 	__u64 *gdt = tables[plane].gdt;
@@ -326,17 +357,8 @@ static void set_descriptors(int plane)
 	/* Exceptions from CPL 3 use the lower half of the plane's stack. */
 	tss->rsp0 = (unsigned long)guest_stacks[plane] + GUEST_STACK_SIZE / 2;
 
-	for (i = 0; i < 32; i++) {
-		unsigned long handler = (unsigned long)guest_vectors[i];
-
-		tables[plane].idt[i] = (struct gate) {
-			.offset_low = handler,
-			.offset_mid = handler >> 16,
-			.offset_high = handler >> 32,
-			.selector = GUEST_CS,
-			.type = 0x8e00,		/* interrupt gate, present */
-		};
-	}
+	for (i = 0; i < 32; i++)
+		vm_set_vector(plane, i, guest_vectors[i]);
 }
 
 static struct kvm_segment segment(__u16 selector, bool code)

@@ -40,6 +40,11 @@ struct vm *vm_create(int nr_planes);
 /* The same, with KVM_ENABLE_CAP of what is to be chosen before there is a vCPU; 0 is nothing. */
 struct vm *vm_create_with(int nr_planes, __u32 cap, __u64 arg);
 
+/* Who has the interrupt controllers: KVM the local APICs, or them and PIC and IOAPIC, or none. */
+enum vm_irqchip { IRQCHIP_SPLIT, IRQCHIP_FULL, IRQCHIP_NONE };
+
+struct vm *vm_create_irqchip(int nr_planes, enum vm_irqchip irqchip);
+
 /* Another vCPU, in plane 0, that can run: all but vcpu[] and run are @vm's; not for vm_free(). */
 struct vm *vm_add_vcpu(struct vm *vm, int id);
 void vm_add_plane(struct vm *vm, int plane);
@@ -47,6 +52,9 @@ void vm_free(struct vm *vm);
 
 /* Let @plane start at @entry: 64-bit, CPL 0, with a stack and tables of its own. */
 void vm_start(struct vm *vm, int plane, guest_code_t entry);
+
+/* What a plane does at an interrupt or exception, from then on. */
+void vm_set_vector(int plane, __u8 vector, const void *handler);
 
 /* Log which pages of the image are written, or do not. */
 void vm_set_dirty_log(struct vm *vm, bool enabled);
