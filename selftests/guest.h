@@ -19,6 +19,7 @@
 
 #define __noreturn		__attribute__((__noreturn__))
 
+#define X86_NMI			2
 #define X86_UD			6
 #define X86_PF			14
 

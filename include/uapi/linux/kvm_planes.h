@@ -73,6 +73,8 @@
  * The argument is the fd of plane 0's vCPU, whose id, CPUID and TSC the new
  * vCPU has. Returns a vCPU fd for the ioctls that get and set registers; KVM_RUN
  * is for plane 0's fd, and may be in progress. CPUID cannot be changed afterwards.
+ * Where userspace has the local APICs, KVM_INTERRUPT and KVM_NMI interrupt the plane;
+ * where KVM has them, KVM_SIGNAL_MSI does.
  * EBADF: not an fd. EINVAL: not a vCPU of plane 0 of this VM. EEXIST: the plane
  * has this vCPU.
  */

@@ -274,7 +274,7 @@ static inline enum kvm_plane_handled kvm_plane_policy_halt(struct kvm_vcpu *vcpu
 /* What an architecture with planes implements, beside <asm/kvm_plane.h>; kernel-doc is there. */
 bool kvm_arch_has_planes(struct kvm *kvm);
 void kvm_arch_plane_create(struct kvm *kvm);
-bool kvm_arch_plane_ioctl(unsigned int ioctl);
+bool kvm_arch_plane_ioctl(struct kvm_vcpu *vcpu, unsigned int ioctl);
 int kvm_arch_plane_vcpu_create(struct kvm_vcpu *vcpu);
 void kvm_arch_plane_vcpu_predestroy(struct kvm_vcpu *vcpu);
 bool kvm_arch_plane_completes_io(struct kvm_vcpu *vcpu);

@@ -223,7 +223,7 @@ static long kvm_plane_vcpu_ioctl(struct file *filp, unsigned int ioctl, unsigned
 
 	if (vcpu->kvm->mm != current->mm || vcpu->kvm->vm_dead)
 		return -EIO;
-	if (!kvm_arch_plane_ioctl(ioctl))
+	if (!kvm_arch_plane_ioctl(vcpu, ioctl))
 		return -ENOTTY;
 
 	if (mutex_lock_killable(&vcpu0->mutex))

@@ -25,15 +25,15 @@
 
 /*
  * Finish what userspace was to complete for the plane that ran last, before
- * another one uses the run page. The registers in the run page, if any, are
- * meant for the plane that is to run.
+ * another one uses the run page. The registers and CR8 in the run page are meant
+ * for the plane that is to run.
  *
  * Return: -EINTR if that is done, else what KVM_RUN is to return.
  */
 static int kvm_plane_complete_io(struct kvm_vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;
-	u64 valid_regs, dirty_regs;
+	u64 valid_regs, dirty_regs, cr8 = run->cr8;
 	int r;
 
 	if (!kvm_arch_plane_completes_io(vcpu))
@@ -49,6 +49,7 @@ static int kvm_plane_complete_io(struct kvm_vcpu *vcpu)
 
 	run->kvm_valid_regs = valid_regs;
 	run->kvm_dirty_regs = dirty_regs;
+	run->cr8 = cr8;
 	return r;
 }
 

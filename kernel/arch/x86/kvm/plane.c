@@ -44,9 +44,11 @@ void kvm_arch_plane_create(struct kvm *kvm)
 
 /**
  * kvm_arch_plane_ioctl - whether a plane's vCPU fd takes an ioctl
- * @ioctl: the ioctl; those that get or set the state of one plane
+ * @vcpu: the plane's vCPU
+ * @ioctl: the ioctl; those that get or set the state of one plane, and those that
+ *	interrupt it where no local APIC of KVM's does
  */
-bool kvm_arch_plane_ioctl(unsigned int ioctl)
+bool kvm_arch_plane_ioctl(struct kvm_vcpu *vcpu, unsigned int ioctl)
 {
 	switch (ioctl) {
 	case KVM_GET_REGS:
@@ -75,6 +77,9 @@ bool kvm_arch_plane_ioctl(unsigned int ioctl)
 	case KVM_SET_NESTED_STATE:
 	case KVM_PRE_FAULT_MEMORY:
 		return true;
+	case KVM_INTERRUPT:
+	case KVM_NMI:
+		return !lapic_in_kernel(vcpu);
 	default:
 		return false;
 	}

@@ -104,14 +104,18 @@ static int kvm_plane_hypercall_to_user(struct kvm_vcpu *vcpu)
  * kvm_arch_plane_completes_io - whether userspace is completing an exit of a plane
  * @vcpu: the plane's vCPU, which is not to run
  *
- * A hypercall is complete when another plane is to run: that was the answer.
+ * A hypercall is complete when another plane is to run: that was the answer. If
+ * there is something else, CR8 in the run page is then what the plane has.
  */
 bool kvm_arch_plane_completes_io(struct kvm_vcpu *vcpu)
 {
 	if (vcpu->arch.complete_userspace_io == kvm_plane_complete_hypercall)
 		vcpu->arch.complete_userspace_io = NULL;
+	if (!vcpu->arch.complete_userspace_io)
+		return false;
 
-	return vcpu->arch.complete_userspace_io;
+	vcpu->run->cr8 = kvm_get_cr8(vcpu);
+	return true;
 }
 
 /* Where the instruction at RIP is in userspace; 0 if it is not, or not all of it in one page. */
