@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "counting_guest.h"
@@ -38,6 +39,7 @@ struct plane_state {
 	struct kvm_xcrs xcrs;
 	struct kvm_xsave xsave;
 	struct kvm_vcpu_events events;
+	struct kvm_mp_state mp_state;
 	struct kvm_lapic_state lapic;
 	__u64 msr[MAX_MSRS];
 };
@@ -95,6 +97,7 @@ static void save_plane(struct vm *vm, int plane, struct plane_state *state)
 	vm_ioctl(vcpu, KVM_GET_XCRS, &state->xcrs);
 	vm_ioctl(vcpu, KVM_GET_XSAVE, &state->xsave);
 	vm_ioctl(vcpu, KVM_GET_VCPU_EVENTS, &state->events);
+	vm_ioctl(vcpu, KVM_GET_MP_STATE, &state->mp_state);
 	vm_ioctl(vcpu, KVM_GET_LAPIC, &state->lapic);
 	for (i = 0; i < nr_msrs; i++)
 		state->msr[i] = vm_get_msr(vm, plane, msrs[i]);
@@ -118,6 +121,7 @@ static void restore_plane(struct vm *vm, int plane, struct plane_state *state)
 	vm_ioctl(vcpu, KVM_SET_LAPIC, &state->lapic);
 	vm_ioctl(vcpu, KVM_SET_DEBUGREGS, &state->debugregs);
 	vm_ioctl(vcpu, KVM_SET_VCPU_EVENTS, &state->events);
+	vm_ioctl(vcpu, KVM_SET_MP_STATE, &state->mp_state);
 }
 
 #define PART(member)							\
@@ -129,7 +133,7 @@ static const struct {
 	size_t size;
 } parts[] = {
 	PART(regs), PART(sregs), PART(debugregs), PART(xcrs), PART(xsave), PART(events),
-	PART(lapic),
+	PART(mp_state), PART(lapic),
 };
 
 static void same_plane(struct plane_state *a, struct plane_state *b, int plane)
@@ -514,6 +518,64 @@ static void unfinished_exit(enum test_how how)
 	vm_free(vm);
 }
 
+__attribute__((interrupt)) static void take_interrupt(void *frame)
+{
+}
+
+static void halt(void)
+{
+	asm volatile("sti; hlt");
+	sync_forever();
+}
+
+static void run_to_sync(struct vm *vm, int plane)
+{
+	kvm_run_planes(vm->run)->plane = plane;
+	vm_run(vm);
+	ASSERT(vm_guest_call(vm));
+}
+
+/* The plane runs for a while and nothing comes of it. */
+static void stays_halted(struct vm *vm, int plane)
+{
+	struct itimerval soon = { .it_value.tv_usec = 200000 };
+	struct sigaction action = { .sa_handler = on_signal };
+
+	current_vm = vm;
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &soon, NULL);
+	kvm_run_planes(vm->run)->plane = plane;
+	ASSERT_ERRNO(ioctl(vm->vcpu[0], KVM_RUN, 0), EINTR);
+	vm->run->immediate_exit = 0;
+}
+
+static void halted(enum test_how how)
+{
+	struct vm *vm = vm_create(3);
+	struct kvm_mp_state state;
+	int i;
+
+	find_msrs(vm);
+	for (i = 0; i < 3; i++) {
+		vm_start(vm, i, i ? halt : sync_forever);
+		vm_set_vector(i, VECTOR, take_interrupt);
+		lapic_enable(vm->vcpu[i]);
+	}
+	stays_halted(vm, 1);
+	run_to_sync(vm, 0);
+
+	vm = migrate(vm);
+	vm_ioctl(vm->vcpu[1], KVM_GET_MP_STATE, &state);
+	ASSERT_EQ(state.mp_state, KVM_MP_STATE_HALTED);
+	vm_ioctl(vm->vcpu[2], KVM_GET_MP_STATE, &state);
+	ASSERT_EQ(state.mp_state, KVM_MP_STATE_RUNNABLE);
+	run_to_sync(vm, 0);
+	stays_halted(vm, 1);
+	msi_send(vm->plane[1], VECTOR);
+	run_to_sync(vm, 1);
+	vm_free(vm);
+}
+
 const struct test tests[] = {
 	TEST_BOTH("VTLs that call all the time go on as another VM, wherever they are stopped",
 		  one_switcher),
@@ -521,6 +583,7 @@ const struct test tests[] = {
 	TEST("a VTL that was suspended is, and the return goes there", suspended),
 	TEST("interrupts that are pending in planes that do not run are not lost", pending_events),
 	TEST("nor are APIC timers", timers),
+	TEST("nor is a HLT that a plane was in", halted),
 	TEST("nor is what a device answered to a plane", unfinished_exit),
 	{ }
 };

@@ -73,6 +73,13 @@
  * The argument is the fd of plane 0's vCPU, whose id, CPUID and TSC the new
  * vCPU has. Returns a vCPU fd for the ioctls that get and set registers; KVM_RUN
  * is for plane 0's fd, and may be in progress. CPUID cannot be changed afterwards.
+ *
+ * What KVM_GET_MP_STATE says is part of a plane's state, a HLT for one; each has
+ * its own, which is "runnable" at first. KVM_ENABLE_CAP is for that plane, too, as
+ * is each capability of a vCPU; of those that restrict what a guest is offered
+ * (KVM_CAP_HYPERV_ENFORCE_CPUID and KVM_CAP_ENFORCE_PV_FEATURE_CPUID) it begins with
+ * what plane 0 has then.
+ *
  * Where userspace has the local APICs, KVM_INTERRUPT and KVM_NMI interrupt the plane;
  * where KVM has them, KVM_SIGNAL_MSI does.
  * EBADF: not an fd. EINVAL: not a vCPU of plane 0 of this VM. EEXIST: the plane

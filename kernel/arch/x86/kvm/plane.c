@@ -75,6 +75,9 @@ bool kvm_arch_plane_ioctl(struct kvm_vcpu *vcpu, unsigned int ioctl)
 	case KVM_SET_LAPIC:
 	case KVM_GET_NESTED_STATE:
 	case KVM_SET_NESTED_STATE:
+	case KVM_GET_MP_STATE:
+	case KVM_SET_MP_STATE:
+	case KVM_ENABLE_CAP:
 	case KVM_PRE_FAULT_MEMORY:
 		return true;
 	case KVM_INTERRUPT:
@@ -131,6 +134,19 @@ static int kvm_plane_copy_cpuid(struct kvm_vcpu *vcpu)
 	return r;
 }
 
+/* So is whether a guest may use what CPUID does not offer, until userspace says otherwise. */
+static int kvm_plane_copy_enforcement(struct kvm_vcpu *vcpu)
+{
+	struct kvm_vcpu *vcpu0 = vcpu->plane.vcpu0;
+
+	vcpu->arch.pv_cpuid.enforce = vcpu0->arch.pv_cpuid.enforce;
+#ifdef CONFIG_KVM_HYPERV
+	if (to_hv_vcpu(vcpu0))
+		return kvm_hv_set_enforce_cpuid(vcpu, to_hv_vcpu(vcpu0)->enforce_cpuid);
+#endif
+	return 0;
+}
+
 /**
  * kvm_arch_plane_vcpu_create - make a new vCPU a sibling of plane 0's
  * @vcpu: the new vCPU, after kvm_arch_vcpu_create(); kvm_plane_vcpu_lock is held
@@ -152,13 +168,13 @@ int kvm_arch_plane_vcpu_create(struct kvm_vcpu *vcpu)
 	free_page((unsigned long)vcpu->arch.pio_data);
 	vcpu->arch.pio_data = vcpu0->arch.pio_data;
 
-	r = kvm_plane_copy_cpuid(vcpu);
+	r = kvm_plane_copy_cpuid(vcpu) ?: kvm_plane_copy_enforcement(vcpu);
 	if (r)
 		return r;
 
 	vcpu->arch.msr_kvm_poll_control = vcpu0->arch.msr_kvm_poll_control;
 
-	/* A plane runs when userspace or a policy says so, not when an INIT arrives. */
+	/* A plane runs when userspace or a policy says so, unless userspace wants it to wait. */
 	vcpu->arch.mp_state = KVM_MP_STATE_RUNNABLE;
 
 	vcpu_load(vcpu);
