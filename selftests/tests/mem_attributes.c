@@ -324,6 +324,59 @@ static void only_plane_0(enum test_how how)
 }
 
 /* Four planes, one page, and each may do something else. */
+#define PDPT_GOOD	(MEM_GPA + 2 * MEM_PAGE)
+#define PORT		0x99
+
+/* Let plane 1 be in PAE mode, about to load CR3 with PAGE. */
+static void start_pae(struct mem_vm *m)
+{
+	static const __u8 insns[] = { 0x0f, 0x22, 0xd8, 0xe6, PORT };	/* MOV %EAX, %CR3; OUT */
+	struct kvm_regs regs = { .rip = MEM_GPA, .rax = PAGE, .rflags = X86_RFLAGS_FIXED };
+	const __u64 *pml4, *pdpt;
+	struct kvm_sregs sregs;
+	__u64 pdpte;
+	int i;
+
+	vm_ioctl(m->vm->vcpu[1], KVM_GET_SREGS, &sregs);
+	pml4 = (void *)(unsigned long)sregs.cr3;
+	pdpt = (void *)(unsigned long)(pml4[0] & PTE_ADDRESS);
+	for (i = 0; i < 4; i++) {
+		pdpte = (pdpt[i] & PTE_ADDRESS) | 1;
+		memcpy(m->mem + (PDPT_GOOD - MEM_GPA) + i * 8, &pdpte, 8);
+		memcpy(m->mem + (PAGE - MEM_GPA) + i * 8, &pdpte, 8);
+	}
+	memcpy(m->mem, insns, sizeof(insns));
+	sregs.efer = 0;
+	sregs.cr3 = PDPT_GOOD;
+	sregs.cs.l = 0;
+	sregs.cs.db = 1;
+	sregs.idt.limit = 0;
+	vm_ioctl(m->vm->vcpu[1], KVM_SET_SREGS, &sregs);
+	vm_ioctl(m->vm->vcpu[1], KVM_SET_REGS, &regs);
+	kvm_run_planes(m->vm->run)->plane = 1;
+}
+
+/* The CPU has a fault if it walks there; what KVM loads for it is invalid, without an IDT. */
+static void pdptes(enum test_how how)
+{
+	struct mem_vm m = mem_start(2);
+
+	start_pae(&m);
+	vm_run(m.vm);
+	ASSERT_EXIT(m.vm, KVM_EXIT_IO);
+	ASSERT_EQ(m.vm->run->io.port, PORT);
+	mem_free(&m);
+
+	m = mem_start(2);
+	start_pae(&m);
+	mem_attr(&m, 1, PAGE, MEM_PAGE, NONE);
+	if (!ioctl(m.vm->vcpu[0], KVM_RUN, 0))
+		ASSERT_EXIT(m.vm, KVM_EXIT_SHUTDOWN);
+	else
+		ASSERT_EXIT(m.vm, KVM_EXIT_MEMORY_FAULT);
+	mem_free(&m);
+}
+
 static void four_planes(enum test_how how)
 {
 	struct mem_vm m = mem_start(4);
@@ -366,6 +419,7 @@ const struct test tests[] = {
 	TEST("KVM writes what came from a device unless the plane may not", emulated_movs),
 	TEST("a plane uses page tables unless it may not write them, and then exits", walk),
 	TEST("KVM uses page tables for a plane unless that may not write them", emulated_walk),
+	TEST("page-directory pointers that a plane may not read are not loaded", pdptes),
 	TEST("pages beside those that a plane may not access are not affected", neighbours),
 	TEST("plane 0 can be forbidden to access memory if it is the only one", only_plane_0),
 	TEST("each of four planes may do what its own attributes say", four_planes),

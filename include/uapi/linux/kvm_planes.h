@@ -104,8 +104,13 @@
  * When the ioctl returns, no access that it forbids is going on any more. They
  * hold for what a plane's instructions do: data, instruction fetches, and page
  * tables, which are always accessed for writing if they have accessed bits, as
- * they are through nested page tables. They do not hold for structures by which
- * KVM talks to the guest, such as clocks and assist pages.
+ * they are through nested page tables.
+ *
+ * They also hold for what KVM writes where a guest wants it: clocks, assist pages,
+ * messages, a nested hypervisor's VMCBs. A plane that says so in an MSR, and may not
+ * write there, exits as if it wrote itself. KVM_SET_MSRS succeeds; KVM writes
+ * only as long as the plane may. If it may not write its state at SMBASE when an
+ * SMI arrives, KVM_RUN fails with EIO from then on, as if there were no memory.
  */
 #define KVM_MEMORY_ATTRIBUTE_NR		(1ULL << 24)
 #define KVM_MEMORY_ATTRIBUTE_NW		(1ULL << 25)

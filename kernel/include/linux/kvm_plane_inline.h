@@ -41,6 +41,29 @@ static inline bool kvm_vcpu_mem_restricted(struct kvm_vcpu *vcpu)
 	       READ_ONCE(vcpu->kvm->planes.mem_restricted) & BIT(vcpu->plane.id);
 }
 
+/**
+ * kvm_plane_may_write - whether KVM may write for a plane, where that chose
+ * @vcpu: the plane's vCPU
+ * @gpa: the address, of something that does not cross a page
+ *
+ * What KVM writes is in an SRCU read section, or it may go on when the plane
+ * may not any more. If not, the caller is to act as if there were no memory.
+ */
+static inline bool kvm_plane_may_write(struct kvm_vcpu *vcpu, gpa_t gpa)
+{
+	return !kvm_plane_mem_restricted(vcpu->kvm, vcpu->plane.id) ||
+	       !(kvm_plane_mem_attrs(vcpu->kvm, vcpu->plane.id, gpa >> PAGE_SHIFT) &
+		 KVM_MEMORY_ATTRIBUTE_NW);
+}
+
+/* The same for reading. */
+static inline bool kvm_plane_may_read(struct kvm_vcpu *vcpu, gpa_t gpa)
+{
+	return !kvm_plane_mem_restricted(vcpu->kvm, vcpu->plane.id) ||
+	       !(kvm_plane_mem_attrs(vcpu->kvm, vcpu->plane.id, gpa >> PAGE_SHIFT) &
+		 KVM_MEMORY_ATTRIBUTE_NR);
+}
+
 static inline struct kvm_vcpu *kvm_vcpu_sibling(struct kvm_vcpu *vcpu, unsigned int id)
 {
 	/* Pairs with smp_store_release() in kvm_plane_add_vcpu(). */

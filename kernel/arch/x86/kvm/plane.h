@@ -25,6 +25,7 @@ int __kvm_plane_faultin(struct kvm_vcpu *vcpu, struct kvm_page_fault *fault);
 unsigned int __kvm_plane_pte_access(struct kvm *kvm, u8 plane, gfn_t gfn);
 bool __kvm_plane_denies(struct kvm_vcpu *vcpu, gpa_t gpa, u64 access,
 			struct x86_exception *exception);
+bool __kvm_plane_denies_msr(struct kvm_vcpu *vcpu, u32 msr, u64 data);
 
 /**
  * kvm_plane_emulate_hypercall - the exit handler of hypercalls
@@ -156,6 +157,20 @@ static inline bool kvm_plane_denies(struct kvm_vcpu *vcpu, gpa_t gpa, u64 access
 static inline bool kvm_plane_denied(struct kvm_vcpu *vcpu)
 {
 	return unlikely(vcpu->plane.mem_fault.flags);
+}
+
+/**
+ * kvm_plane_denies_msr - see whether an MSR lets KVM write where its plane may not
+ * @vcpu: the plane's vCPU, at the instruction that writes the MSR
+ * @msr: its number
+ * @data: what it is to have
+ *
+ * Return: true if so; an exit is prepared, and KVM_RUN is to return -EFAULT.
+ */
+static inline bool kvm_plane_denies_msr(struct kvm_vcpu *vcpu, u32 msr, u64 data)
+{
+	return kvm_vcpu_mem_restricted(vcpu) &&
+	       __kvm_plane_denies_msr(vcpu, msr, data);
 }
 
 #endif /* __KVM_X86_PLANE_H */

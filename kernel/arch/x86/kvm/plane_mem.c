@@ -10,9 +10,13 @@
  * What the emulator and KVM's own walks of guest page tables may not access ends
  * as if the guest had a page fault, which undoes what there is to undo; that is
  * dropped where it would be injected, and the run loop exits to userspace instead.
+ *
+ * Where a guest asks KVM to write, it must be allowed to write itself.
  */
 
 #include <linux/kvm_host.h>
+
+#include <asm/hyperv-tlfs.h>
 
 #include "mmu.h"
 #include "mmu/mmu_internal.h"
@@ -163,6 +167,69 @@ bool __kvm_plane_denies(struct kvm_vcpu *vcpu, gpa_t gpa, u64 access,
 
 	if (exception)
 		*exception = (struct x86_exception) { .vector = PF_VECTOR };
+	return true;
+}
+
+/* Which bits of an MSR are where KVM is to write, if bit 0 is set. */
+static u64 kvm_plane_msr_address_bits(u32 msr)
+{
+	switch (msr) {
+	case MSR_KVM_SYSTEM_TIME:
+	case MSR_KVM_SYSTEM_TIME_NEW:
+	case MSR_KVM_PV_EOI_EN:
+		return ~1ULL;
+	case MSR_KVM_STEAL_TIME:
+	case MSR_KVM_ASYNC_PF_EN:
+		return ~0x3fULL;
+	case HV_X64_MSR_HYPERCALL:
+	case HV_X64_MSR_REFERENCE_TSC:
+	case HV_X64_MSR_VP_ASSIST_PAGE:
+	case HV_X64_MSR_SIEFP:
+	case HV_X64_MSR_SIMP:
+		return PAGE_MASK;
+	default:
+		return 0;
+	}
+}
+
+/* What KVM writes when the MSR has @data; nothing if it is of no length. */
+static u32 kvm_plane_msr_area(struct kvm_vcpu *vcpu, u32 msr, u64 data, gpa_t *gpa)
+{
+	u64 bits = kvm_plane_msr_address_bits(msr);
+
+	if (bits) {
+		*gpa = data & bits;
+		return data & 1;	/* or more, but not of another page */
+	}
+	if (msr == MSR_KVM_WALL_CLOCK || msr == MSR_KVM_WALL_CLOCK_NEW) {
+		*gpa = data;
+		return sizeof(struct pvclock_wall_clock);
+	}
+#ifdef CONFIG_KVM_XEN
+	if (msr && msr == vcpu->kvm->arch.xen_hvm_config.msr) {
+		*gpa = data & PAGE_MASK;
+		return 1;
+	}
+#endif
+	return 0;
+}
+
+/* See kvm_plane_denies_msr(). */
+bool __kvm_plane_denies_msr(struct kvm_vcpu *vcpu, u32 msr, u64 data)
+{
+	gpa_t gpa;
+	u32 len = kvm_plane_msr_area(vcpu, msr, data, &gpa);
+
+	if (!len)
+		return false;
+	if (kvm_plane_may_write(vcpu, gpa)) {
+		gpa += len - 1;
+		if (kvm_plane_may_write(vcpu, gpa))
+			return false;
+	}
+
+	kvm_prepare_memory_fault_exit(vcpu, gpa & PAGE_MASK, PAGE_SIZE, false, false, false);
+	vcpu->run->memory_fault.flags = KVM_MEMORY_EXIT_FLAG_WRITE;
 	return true;
 }
 
