@@ -494,3 +494,24 @@ bool vm_set_msr(struct vm *vm, int plane, __u32 msr, __u64 value)
 
 	return vm_ioctl(vm->vcpu[plane], KVM_SET_MSRS, &msrs) == 1;
 }
+
+unsigned int vm_find_msrs(struct vm *vm, __u32 *msrs, unsigned int max)
+{
+	struct kvm_msr_list *list = calloc(1, sizeof(*list) + max * sizeof(list->indices[0]));
+	struct one_msr one;
+	int kvm = vmm_open_kvm();
+	unsigned int i, n = 0;
+
+	if (!list)
+		fail("no memory");
+	list->nmsrs = max;
+	vm_ioctl(kvm, KVM_GET_MSR_INDEX_LIST, list);
+	for (i = 0; i < list->nmsrs; i++) {
+		one = (struct one_msr) { .header.nmsrs = 1, .entry.index = list->indices[i] };
+		if (vm_ioctl(vm->vcpu[0], KVM_GET_MSRS, &one) == 1)
+			msrs[n++] = list->indices[i];
+	}
+	free(list);
+	close(kvm);
+	return n;
+}

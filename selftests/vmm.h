@@ -81,6 +81,9 @@ __u64 vm_get_msr(struct vm *vm, int plane, __u32 msr);
 /* False if KVM does not accept the value. */
 bool vm_set_msr(struct vm *vm, int plane, __u32 msr, __u64 value);
 
+/* Of KVM_GET_MSR_INDEX_LIST those that this VM has; returns how many, @max at the most. */
+unsigned int vm_find_msrs(struct vm *vm, __u32 *msrs, unsigned int max);
+
 /* CPUID as the guest has it. */
 const struct kvm_cpuid_entry2 *vm_cpuid(struct vm *vm, __u32 function, __u32 index);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What the careless policies have in common: they break a rule on VTL calls, with
- * the number in RSI, after they have asked for what must then not be done.
+ * the number in RSI, after they have asked for what must then not be done. And
+ * what those have that break one by being there.
  */
 #ifndef CARELESS_H
 #define CARELESS_H
@@ -36,6 +37,21 @@ struct kvm_plane_ops policy = {						\
 	.hypercall = (void *)policy##_hypercall,			\
 	.abi = KVM_PLANE_ABI,						\
 	.name = #policy,						\
+}
+
+/* One that would do nothing, but for what is wrong with it: its op's section, or the rest. */
+#define REFUSED_POLICY(policy, section, version, its_name)		\
+SEC(section)								\
+int BPF_PROG(policy##_hypercall, struct kvm_plane_ctx *pctx)		\
+{									\
+	return KVM_PLANE_PASS;						\
+}									\
+									\
+SEC(".struct_ops.link")							\
+struct kvm_plane_ops policy = {						\
+	.hypercall = (void *)policy##_hypercall,			\
+	.abi = version,							\
+	.name = its_name,						\
 }
 
 #endif /* CARELESS_H */

@@ -1,18 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Refused: its name has no end. */
-#include "kvm_planes.bpf.h"
+#include "careless.h"
 
-char _license[] SEC("license") = "GPL";
-
-SEC("struct_ops/hypercall")
-int BPF_PROG(hypercall, struct kvm_plane_ctx *pctx)
-{
-	return KVM_PLANE_PASS;
-}
-
-SEC(".struct_ops.link")
-struct kvm_plane_ops policy = {
-	.hypercall = (void *)hypercall,
-	.abi = KVM_PLANE_ABI,
-	.name = "sixteen_letters_",
-};
+REFUSED_POLICY(long_name, "struct_ops/hypercall", KVM_PLANE_ABI, "sixteen_letters_");

@@ -55,31 +55,6 @@ static __u32 msrs[MAX_MSRS];
 static unsigned int nr_msrs;
 static __u64 rng;
 
-static void find_msrs(struct vm *vm)
-{
-	struct {
-		struct kvm_msr_list header;
-		__u32 index[MAX_MSRS];
-	} list = { .header.nmsrs = MAX_MSRS };
-	struct {
-		struct kvm_msrs header;
-		struct kvm_msr_entry entry;
-	} one;
-	int kvm = vmm_open_kvm();
-	unsigned int i;
-
-	vm_ioctl(kvm, KVM_GET_MSR_INDEX_LIST, &list);
-	close(kvm);
-	nr_msrs = 0;
-	for (i = 0; i < list.header.nmsrs; i++) {
-		memset(&one, 0, sizeof(one));
-		one.header.nmsrs = 1;
-		one.entry.index = list.header.indices[i];
-		if (vm_ioctl(vm->vcpu[0], KVM_GET_MSRS, &one) == 1)
-			msrs[nr_msrs++] = one.entry.index;
-	}
-}
-
 static bool goes_on(__u32 msr)
 {
 	return msr == MSR_TSC || msr == MSR_HV_VP_RUNTIME || msr == MSR_HV_TIME_REF_COUNT;
@@ -304,7 +279,7 @@ static void run_and_migrate(bool (*with_policy)(void), int nr_vtls, const guest_
 	vtl_init(&m.vtl, vm_create(nr_vtls));
 	for (i = 0; i < nr_vtls; i++)
 		vm_start(m.vtl.vm, i, entry[i]);
-	find_msrs(m.vtl.vm);
+	nr_msrs = vm_find_msrs(m.vtl.vm, msrs, MAX_MSRS);
 	vtl_policy_load(&m.policy);
 
 	sigemptyset(&signals);
@@ -400,7 +375,7 @@ static void suspended(enum test_how how)
 	vtl_init(&m.vtl, vm_create(3));
 	for (i = 0; i < 3; i++)
 		vm_start(m.vtl.vm, i, entry[i]);
-	find_msrs(m.vtl.vm);
+	nr_msrs = vm_find_msrs(m.vtl.vm, msrs, MAX_MSRS);
 	vtl_policy_load(&m.policy);
 	for (i = 0; i < 20; i++) {
 		expect_sync(&m, 2);
@@ -440,7 +415,7 @@ static void pending_events(enum test_how how)
 	struct vm *vm = vm_create(4);
 	int i;
 
-	find_msrs(vm);
+	nr_msrs = vm_find_msrs(vm, msrs, MAX_MSRS);
 	for (i = 0; i < 4; i++) {
 		vm_start(vm, i, i ? sync_forever : spin);
 		lapic_enable(vm->vcpu[i]);
@@ -462,7 +437,7 @@ static void timers(enum test_how how)
 	struct vm *vm = vm_create(3);
 	int i;
 
-	find_msrs(vm);
+	nr_msrs = vm_find_msrs(vm, msrs, MAX_MSRS);
 	for (i = 0; i < 3; i++) {
 		vm_start(vm, i, i ? sync_forever : spin);
 		lapic_enable(vm->vcpu[i]);
@@ -496,7 +471,7 @@ static void unfinished_exit(enum test_how how)
 	const struct guest_call *call;
 	int i;
 
-	find_msrs(vm);
+	nr_msrs = vm_find_msrs(vm, msrs, MAX_MSRS);
 	for (i = 0; i < 2; i++)
 		vm_start(vm, i, read_port);
 	for (i = 0; i < 10; i++) {
@@ -555,7 +530,7 @@ static void halted(enum test_how how)
 	struct kvm_mp_state state;
 	int i;
 
-	find_msrs(vm);
+	nr_msrs = vm_find_msrs(vm, msrs, MAX_MSRS);
 	for (i = 0; i < 3; i++) {
 		vm_start(vm, i, i ? halt : sync_forever);
 		vm_set_vector(i, VECTOR, take_interrupt);

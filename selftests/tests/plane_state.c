@@ -221,31 +221,14 @@ static bool in_range(__u32 msr, const struct msr_range *range, unsigned int n)
 
 #define IN_RANGE(msr, ranges)	in_range(msr, ranges, sizeof(ranges) / sizeof(ranges[0]))
 
-/* Of KVM_GET_MSR_INDEX_LIST what can be read here and keeps its value */
+/* What can be read here and keeps its value */
 static void find_msrs(struct vm *vm)
 {
-	struct {
-		struct kvm_msr_list header;
-		__u32 index[MAX_MSRS];
-	} list = { .header.nmsrs = MAX_MSRS };
-	struct {
-		struct kvm_msrs header;
-		struct kvm_msr_entry entry;
-	} one;
-	int kvm = vmm_open_kvm();
-	unsigned int i;
+	unsigned int i, all = vm_find_msrs(vm, msrs, MAX_MSRS);
 
-	vm_ioctl(kvm, KVM_GET_MSR_INDEX_LIST, &list);
-	close(kvm);
-	for (i = 0; i < list.header.nmsrs; i++) {
-		memset(&one, 0, sizeof(one));
-		one.header.nmsrs = 1;
-		one.entry.index = list.header.indices[i];
-		if (IN_RANGE(one.entry.index, time_msrs))
-			continue;
-		if (vm_ioctl(vm->vcpu[0], KVM_GET_MSRS, &one) == 1)
-			msrs[nr_msrs++] = one.entry.index;
-	}
+	for (i = 0; i < all; i++)
+		if (!IN_RANGE(msrs[i], time_msrs))
+			msrs[nr_msrs++] = msrs[i];
 }
 
 static bool has_svm(struct vm *vm)
