@@ -3,6 +3,7 @@
  * Creating planes and their vCPUs, and what the new fds take; each error by name.
  */
 #include <fcntl.h>
+#include <linux/kvm_plane_bpf.h>
 #include <stdlib.h>
 #include <pthread.h>
 #include <sys/ioctl.h>
@@ -18,8 +19,8 @@ static void extensions(enum test_how how)
 	ASSERT_EQ(ioctl(kvm, KVM_CHECK_EXTENSION, KVM_CAP_PLANE), KVM_MAX_PLANES - 1);
 	ASSERT_EQ(ioctl(vm->fd, KVM_CHECK_EXTENSION, KVM_CAP_PLANE), KVM_MAX_PLANES - 1);
 	ASSERT_EQ(ioctl(vm->plane[1], KVM_CHECK_EXTENSION, KVM_CAP_PLANE), 0);
-	ASSERT_EQ(ioctl(kvm, KVM_CHECK_EXTENSION, KVM_CAP_PLANE_SWITCH), 1);
-	ASSERT_EQ(ioctl(vm->fd, KVM_CHECK_EXTENSION, KVM_CAP_PLANE_SWITCH), 1);
+	ASSERT_EQ(ioctl(kvm, KVM_CHECK_EXTENSION, KVM_CAP_PLANE_SWITCH), KVM_PLANE_ABI);
+	ASSERT_EQ(ioctl(vm->fd, KVM_CHECK_EXTENSION, KVM_CAP_PLANE_SWITCH), KVM_PLANE_ABI);
 	ASSERT_EQ(ioctl(vm->plane[1], KVM_CHECK_EXTENSION, KVM_CAP_PLANE_SWITCH), 0);
 	vm_free(vm);
 }

@@ -45,7 +45,8 @@
 /**
  * KVM_CAP_PLANE_SWITCH - planes are switched in the kernel, by a policy (system, vm)
  *
- * KVM_CHECK_EXTENSION returns 1 if policies can be loaded into this kernel.
+ * KVM_CHECK_EXTENSION returns the version of policies that this kernel takes
+ * (KVM_PLANE_ABI of <linux/kvm_plane_bpf.h>), or 0 if none can be loaded.
  *
  * KVM_ENABLE_CAP (vm) opts the VM in: args[0] is the fd of a BPF link of a
  * kvm_plane_ops, as BPF_OBJ_GET of its pin gives it; or -1 to opt out. The fd

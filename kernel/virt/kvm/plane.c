@@ -131,7 +131,7 @@ int kvm_plane_check_extension(struct kvm *kvm, long ext)
 	case KVM_CAP_PLANE_FPU:
 		return !kvm || kvm->planes.split_fpu;
 	case KVM_CAP_PLANE_SWITCH:
-		return kvm_plane_bpf_usable();
+		return kvm_plane_bpf_usable() ? KVM_PLANE_ABI : 0;
 	default:
 		return 0;
 	}
