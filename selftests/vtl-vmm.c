@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "policy.h"
 #include "vtl_guest.h"
@@ -159,6 +160,8 @@ static void opt_in(struct vtl *vtl, const char *pin)
 		     strerror(errno));
 	if (vtl_use_policy(vtl, link))
 		fail("%s: KVM_CAP_PLANE_SWITCH: %s", pin, strerror(errno));
+	/* Kept open, it would keep the policy loaded. */
+	close(link);
 }
 
 static __u64 run(struct vtl *vtl)
