@@ -67,28 +67,14 @@ static void print_table(const struct policies *all)
 	}
 }
 
-static void print_json_string(const char *s)
-{
-	putchar('"');
-	for (; *s; s++) {
-		if ((unsigned char)*s < ' ')
-			printf("\\u%04x", *s);
-		else
-			printf(strchr("\"\\", *s) ? "\\%c" : "%c", *s);
-	}
-	putchar('"');
-}
-
-static void print_json_strings(const char *name, const char *const *s, size_t nr)
+static void print_json_strings(const char *key, const char *const *s, size_t nr)
 {
 	size_t i;
 
-	printf(", \"%s\": [", name);
-	for (i = 0; i < nr; i++) {
-		fputs(i ? ", " : "", stdout);
-		print_json_string(s[i]);
-	}
-	putchar(']');
+	json_begin(key, '[');
+	for (i = 0; i < nr; i++)
+		json_string(NULL, s[i]);
+	json_end(']');
 }
 
 static void print_json(const struct policies *all)
@@ -96,31 +82,32 @@ static void print_json(const struct policies *all)
 	char when[TIME_LEN];
 	size_t i;
 
-	putchar('[');
+	json_begin(NULL, '[');
 	for (i = 0; i < all->nr; i++) {
 		const struct policy *p = &all->policy[i];
 
-		printf("%s\n  {\"name\": ", i ? "," : "");
-		print_json_string(p->name);
-		printf(", \"map\": ");
-		print_json_string(p->map_name);
-		printf(", \"detached\": %s, \"map_id\": %u, \"link_id\": %u",
-		       p->map_id ? "false" : "true", p->map_id, p->link_id);
-		printf(", \"abi\": %u, \"uid\": %u, \"loaded\": \"%s\"", p->abi, p->uid,
-		       format_time(p->loaded, "%FT%T%z", when));
+		json_begin(NULL, '{');
+		json_string("name", p->name);
+		json_string("map", p->map_name);
+		json_bool("detached", !p->map_id);
+		json_uint("map_id", p->map_id);
+		json_uint("link_id", p->link_id);
+		json_uint("abi", p->abi);
+		json_uint("uid", p->uid);
+		json_string("loaded", format_time(p->loaded, "%FT%T%z", when));
 		print_json_strings("ops", p->ops, p->nr_ops);
 		print_json_strings("pins", (const char *const *)p->pins, p->nr_pins);
-		putchar('}');
+		json_end('}');
 	}
-	puts(all->nr ? "\n]" : "]");
+	json_end(']');
 }
 
-int cmd_list(const struct options *opts, const char *unused)
+int cmd_list(const struct options *opts, char **args)
 {
 	struct policies all;
 	int err;
 
-	(void)unused;
+	(void)args;
 	err = policies_read(&all, opts->pin_dir);
 	if (!err && !all.nr)
 		err = check_support();

@@ -234,30 +234,51 @@ static int load_object(struct load *l, const struct options *opts)
 	return attach_all(l);
 }
 
-static void report(const struct load *l)
+static void report_json(const struct load *l)
 {
 	size_t i;
 
+	json_begin(NULL, '[');
+	for (i = 0; i < l->nr; i++) {
+		json_begin(NULL, '{');
+		json_string("name", l->policy[i].name);
+		json_uint("abi", l->policy[i].abi);
+		json_string("file", l->path);
+		json_string("pin", l->policy[i].pin);
+		json_int("link_id", pinned_link_id(l->policy[i].pin));
+		json_end('}');
+	}
+	json_end(']');
+}
+
+static void report(const struct load *l, bool json)
+{
+	size_t i;
+
+	if (json) {
+		report_json(l);
+		return;
+	}
 	for (i = 0; i < l->nr; i++)
 		printf("%s: loaded (ABI %u) from %s, pinned at %s\n", l->policy[i].name,
 		       l->policy[i].abi, l->path, l->policy[i].pin);
 }
 
-int cmd_load(const struct options *opts, const char *policy)
+int cmd_load(const struct options *opts, char **args)
 {
 	struct load l = { };
 	char *path;
 	size_t i;
 	int err;
 
-	path = find_file(policy);
+	path = find_file(args[0]);
 	if (!path)
 		return -1;
 
 	l.path = path;
 	err = load_object(&l, opts);
 	if (!err)
-		report(&l);
+		report(&l, opts->json);
 
 	for (i = 0; i < l.nr; i++) {
 		bpf_link__destroy(l.policy[i].link);

@@ -14,12 +14,11 @@
 static const struct command {
 	const char *name;
 	const char *arg;
-	bool json;
-	int (*run)(const struct options *opts, const char *arg);
+	int (*run)(const struct options *opts, char **args);
 } commands[] = {
-	{ "load",	"policy",	false,	cmd_load },
-	{ "list",	NULL,		true,	cmd_list },
-	{ "unload",	"policy",	false,	cmd_unload },
+	{ "load",	"policy",	cmd_load },
+	{ "list",	NULL,		cmd_list },
+	{ "unload",	"policy",	cmd_unload },
 	{ }
 };
 
@@ -39,7 +38,7 @@ static const char usage[] =
 	"           no one holds its link any more.\n"
 	"\n"
 	"  -p, --pin DIR    where pins are (default: " PIN_DIR ")\n"
-	"  -j, --json       print JSON (list)\n"
+	"  -j, --json       print JSON\n"
 	"  -v, --verbose    show what libbpf says, and the whole log of the verifier;\n"
 	"                   twice, show more\n"
 	"  -h, --help       show this\n"
@@ -75,13 +74,11 @@ static int run(const struct options *opts, int argc, char **argv)
 
 	if (!cmd->name)
 		return misused("no command \"%s\"", argv[0]);
-	if (opts->json && !cmd->json)
-		return misused("%s prints no JSON", cmd->name);
 	if (argc != (cmd->arg ? 2 : 1))
 		return misused(cmd->arg ? "%s takes one policy" : "%s takes no argument",
 			       cmd->name);
 
-	return cmd->run(opts, argv[1]) ? EXIT_FAILURE : EXIT_SUCCESS;
+	return cmd->run(opts, argv + 1) ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 int main(int argc, char **argv)

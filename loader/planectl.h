@@ -25,9 +25,9 @@ struct options {
 
 /* Commands */
 
-int cmd_load(const struct options *opts, const char *policy);
-int cmd_list(const struct options *opts, const char *unused);
-int cmd_unload(const struct options *opts, const char *policy);
+int cmd_load(const struct options *opts, char **args);
+int cmd_list(const struct options *opts, char **args);
+int cmd_unload(const struct options *opts, char **args);
 
 /* error.c: what went wrong */
 
@@ -36,6 +36,17 @@ void libbpf_listen(int verbose);
 int explain_open(const char *path, int err);
 int explain_load(const char *path, int err);
 int check_support(void);
+
+/* json.c: what is printed for programs */
+
+void json_begin(const char *key, char bracket);
+void json_end(char bracket);
+void json_string(const char *key, const char *value);
+void json_int(const char *key, long long value);
+void json_uint(const char *key, unsigned long long value);
+void json_tenths(const char *key, double value);
+void json_bool(const char *key, bool value);
+void json_null(const char *key);
 
 /* ops.c: a struct kvm_plane_ops, wherever its BTF is from */
 
@@ -77,10 +88,19 @@ struct policies {
 };
 
 int policies_read(struct policies *all, const char *pin_dir);
+const struct policy *policies_find(const struct policies *all, const char *what);
 void policies_free(struct policies *all);
 int pinned_link_id(const char *path);
 bool pin_is_detached(const char *path);
 bool link_exists(__u32 id);
 bool map_exists(__u32 id);
+void *append(void *array, size_t *nr, size_t size);
+
+/* process.c: processes */
+
+#define COMMAND_LEN	16
+
+void process_command(const char *pid, char command[COMMAND_LEN]);
+void print_holders(__u32 link_id);
 
 #endif /* PLANECTL_H */

@@ -49,8 +49,8 @@ static int get_info(int fd, void *info, __u32 size)
 	return bpf_obj_get_info_by_fd(fd, info, &size);
 }
 
-/* Returns NULL with errno if there is no memory */
-static void *append(void *array, size_t *nr, size_t size)
+/* Make room for one more, zeroed. Returns the array, or NULL with errno if there is no memory. */
+void *append(void *array, size_t *nr, size_t size)
 {
 	void *more = realloc(array, (*nr + 1) * size);
 
@@ -360,4 +360,65 @@ bool map_exists(__u32 id)
 	if (fd >= 0)
 		close(fd);
 	return fd >= 0;
+}
+
+static bool is_called(const struct policy *p, const char *name)
+{
+	size_t i;
+
+	if (!strcmp(p->name, name) || !strcmp(p->map_name, name))
+		return true;
+	for (i = 0; i < p->nr_pins; i++)
+		if (!strcmp(strrchr(p->pins[i], '/') + 1, name))
+			return true;
+	return false;
+}
+
+static const struct policy *find_by_name(const struct policies *all, const char *name)
+{
+	const struct policy *found = NULL;
+	size_t i;
+
+	for (i = 0; i < all->nr; i++) {
+		const struct policy *p = &all->policy[i];
+
+		if (!is_called(p, name))
+			continue;
+		if (found) {
+			error("several policies are called %s; name a pin (planectl list)", name);
+			return NULL;
+		}
+		found = p;
+	}
+	if (!found && !check_support())
+		error("no policy %s is loaded", name);
+	return found;
+}
+
+static const struct policy *find_by_pin(const struct policies *all, const char *pin)
+{
+	int id = pinned_link_id(pin);
+	size_t i;
+
+	for (i = 0; i < all->nr; i++)
+		if (id > 0 && all->policy[i].link_id == (__u32)id)
+			return &all->policy[i];
+
+	if (id < 0 && errno == ENOENT)
+		error("%s: %s", pin, strerror(errno));
+	else
+		error("%s: not the pin of a policy", pin);
+	return NULL;
+}
+
+/**
+ * policies_find - the policy that is called so
+ * @all: what was read
+ * @what: its name, that of its map or of its pin; or with a slash, the path of a pin
+ *
+ * Returns NULL if there is none, or several, and has said so.
+ */
+const struct policy *policies_find(const struct policies *all, const char *what)
+{
+	return strchr(what, '/') ? find_by_pin(all, what) : find_by_name(all, what);
 }

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Processes: their names, and what they hold.
+ */
+#define _GNU_SOURCE
+#include <ctype.h>
+#include <dirent.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "planectl.h"
+
+/**
+ * process_command - the command of a process or thread, "?" if it is gone
+ *
+ * Processes choose their names. None may write control characters to a terminal.
+ */
+void process_command(const char *pid, char command[COMMAND_LEN])
+{
+	char path[PATH_MAX];
+	FILE *f;
+
+	snprintf(command, COMMAND_LEN, "?");
+	snprintf(path, sizeof(path), "/proc/%s/comm", pid);
+	f = fopen(path, "re");
+	if (!f)
+		return;
+	if (fgets(command, COMMAND_LEN, f))
+		command[strcspn(command, "\n")] = '\0';
+	fclose(f);
+
+	for (; *command; command++)
+		if (!isprint((unsigned char)*command))
+			*command = '?';
+}
+
+static bool fdinfo_has_link(const char *path, __u32 link_id)
+{
+	bool found = false;
+	char line[128];
+	__u32 id;
+	FILE *f;
+
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	while (!found && fgets(line, sizeof(line), f))
+		found = sscanf(line, "link_id: %u", &id) == 1 && id == link_id;
+	fclose(f);
+	return found;
+}
+
+static bool process_holds(const char *pid, __u32 link_id)
+{
+	char path[PATH_MAX];
+	bool found = false;
+	struct dirent *d;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%s/fdinfo", pid);
+	dir = opendir(path);
+	if (!dir)
+		return false;
+	while (!found && (d = readdir(dir))) {
+		snprintf(path, sizeof(path), "/proc/%s/fdinfo/%s", pid, d->d_name);
+		found = fdinfo_has_link(path, link_id);
+	}
+	closedir(dir);
+	return found;
+}
+
+/* Say which processes have an fd of a link. */
+void print_holders(__u32 link_id)
+{
+	char command[COMMAND_LEN];
+	struct dirent *d;
+	DIR *dir;
+
+	dir = opendir("/proc");
+	if (!dir)
+		return;
+	while ((d = readdir(dir))) {
+		if (!isdigit((unsigned char)d->d_name[0]) || !process_holds(d->d_name, link_id))
+			continue;
+		process_command(d->d_name, command);
+		fprintf(stderr, "          held by process %s (%s)\n", d->d_name, command);
+	}
+	closedir(dir);
+}
