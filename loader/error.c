@@ -5,15 +5,18 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <sys/ioctl.h>
+#include <linux/capability.h>
+#include <linux/kvm.h>
+#include <linux/kvm_planes.h>
 
 #include "planectl.h"
-
-#define NEEDED		"CAP_BPF, CAP_PERFMON and CAP_SYS_ADMIN are needed"
 
 #define LOG_BEGIN	"-- BEGIN PROG LOAD LOG --\n"
 #define LOG_END		"-- END PROG LOAD LOG --"
@@ -21,6 +24,8 @@
 static struct {
 	int verbose;
 	char *last;		/* the last warning that says more than "failed" */
+	char *kfunc;		/* the kfunc that the kernel lacks */
+	char *op;		/* the op, or other member, that its kvm_plane_ops lacks */
 	char *refused;		/* the program that the verifier refused */
 	char *log;		/* and its log */
 } heard;
@@ -54,6 +59,22 @@ static void keep_log(const char *msg)
 		*end = '\0';
 }
 
+/* What a policy needs and the kernel has not */
+static void keep_missing(const char *msg)
+{
+	char *name;
+
+	if (sscanf(msg, "libbpf: extern (func ksym) '%m[^']': not found", &name) == 1) {
+		free(heard.kfunc);
+		heard.kfunc = name;
+	}
+	if (sscanf(msg, "libbpf: struct_ops init_kern %*[^:]: Cannot find member %ms",
+		   &name) == 1) {
+		free(heard.op);
+		heard.op = name;
+	}
+}
+
 static void keep_last(char *msg)
 {
 	static const char prefix[] = "libbpf: ";
@@ -76,11 +97,11 @@ static int hear(enum libbpf_print_level level, const char *fmt, va_list args)
 		return 0;
 	if (heard.verbose >= (level == LIBBPF_DEBUG ? 2 : 1))
 		fputs(msg, stderr);
-	if (level == LIBBPF_WARN) {
-		if (strstr(msg, LOG_BEGIN))
-			keep_log(msg);
-		else
-			keep_last(msg);
+	if (level == LIBBPF_WARN && strstr(msg, LOG_BEGIN)) {
+		keep_log(msg);
+	} else if (level == LIBBPF_WARN) {
+		keep_missing(msg);
+		keep_last(msg);
 	}
 	free(msg);
 	return 0;
@@ -186,6 +207,45 @@ int explain_open(const char *path, int err)
 	return error("%s: not a BPF object (%s)", path, heard.last);
 }
 
+/* Of this process, in its user namespace */
+static bool has_sys_admin(void)
+{
+	unsigned long long caps = 0;
+	char line[128];
+	FILE *f;
+
+	f = fopen("/proc/self/status", "re");
+	if (!f)
+		return true;
+	while (fgets(line, sizeof(line), f) && sscanf(line, "CapEff: %llx", &caps) != 1)
+		;
+	fclose(f);
+	return caps & 1ULL << CAP_SYS_ADMIN;
+}
+
+/**
+ * check_privileges - may this process do what the BPF system call is needed for?
+ * @what: the command, for what is said if not
+ *
+ * To load a policy takes CAP_BPF and CAP_PERFMON, which CAP_SYS_ADMIN implies, and to find
+ * kvm's BTF and what is loaded takes CAP_SYS_ADMIN.
+ */
+int check_privileges(const char *what)
+{
+	if (has_sys_admin())
+		return 0;
+	return error("%s: permission denied: CAP_SYS_ADMIN is needed (be root)", what);
+}
+
+/* The kernel said EPERM or EACCES. */
+int explain_denied(const char *what)
+{
+	if (check_privileges(what))
+		return -1;
+	return error("%s: permission denied to root: a user namespace, lockdown, an LSM?",
+		     what);
+}
+
 /**
  * explain_load - say why the kernel did not take an object
  * @path: its file
@@ -196,8 +256,62 @@ int explain_load(const char *path, int err)
 	if (heard.log)
 		return explain_verifier(path);
 	if (err == EPERM || err == EACCES)
-		return error("%s: permission denied: " NEEDED, path);
+		return explain_denied(path);
 	if (check_support())
 		return -1;
+	if (heard.kfunc)
+		return error("%s: needs the function %s(), which this kernel's KVM has not", path,
+			     heard.kfunc);
+	if (heard.op)
+		return error("%s: has an op \"%s\", which this kernel's KVM has not", path,
+			     heard.op);
 	return error("%s: the kernel does not take it: %s", path, heard.last ?: strerror(err));
+}
+
+/* The version that KVM has, or 0 if it does not say */
+static int kernel_abi(void)
+{
+	int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	int abi;
+
+	if (fd < 0)
+		return 0;
+	abi = ioctl(fd, KVM_CHECK_EXTENSION, KVM_CAP_PLANE_SWITCH);
+	close(fd);
+	return abi > 0 ? abi : 0;
+}
+
+static int explain_abi(const char *path, __u32 abi)
+{
+	int kernel = kernel_abi();
+
+	if (!kernel)
+		return error("%s: ABI version %u is not the kernel's (unknown without /dev/kvm)",
+			     path, abi);
+	return error("%s: ABI version %u, but the kernel's is %d", path, abi, kernel);
+}
+
+/**
+ * explain_attach - say why the kernel did not take a policy that was loaded
+ * @path: the file of its object
+ * @p: the policy
+ * @err: a positive errno
+ */
+int explain_attach(const char *path, const struct loadable *p, int err)
+{
+	switch (err) {
+	case EPROTO:
+		return explain_abi(path, p->abi);
+	case EEXIST:
+		return error("%s: already loaded: there is a policy \"%s\" (planectl list)", path,
+			     p->name);
+	case EPERM:
+	case EACCES:
+		return explain_denied(path);
+	case EINVAL:
+		return error("%s: the kernel refuses a field, maybe the name \"%s\"", path,
+			     p->name);
+	default:
+		return error("%s: the kernel refuses the policy: %s", path, strerror(err));
+	}
 }

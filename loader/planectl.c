@@ -11,44 +11,61 @@
 
 #define EXIT_USAGE	2
 
+/* @options: besides -v, those that mean something to the command */
 static const struct command {
 	const char *name;
-	const char *arg;
+	int nr_args;
+	const char *args;
+	const char *options;
+	bool privileged;
 	int (*run)(const struct options *opts, char **args);
 } commands[] = {
-	{ "load",	"policy",	cmd_load },
-	{ "list",	NULL,		cmd_list },
-	{ "unload",	"policy",	cmd_unload },
+	{ "load",	1, "one policy",	"pmgj",	true,	cmd_load },
+	{ "list",	0, "no argument",	"pj",	true,	cmd_list },
+	{ "unload",	1, "one policy",	"pj",	true,	cmd_unload },
+	{ }
+};
+
+static const struct option longopts[] = {
+	{ "pin",	required_argument,	NULL, 'p' },
+	{ "mode",	required_argument,	NULL, 'm' },
+	{ "group",	required_argument,	NULL, 'g' },
+	{ "json",	no_argument,		NULL, 'j' },
+	{ "verbose",	no_argument,		NULL, 'v' },
+	{ "help",	no_argument,		NULL, 'h' },
+	{ "version",	no_argument,		NULL, 'V' },
 	{ }
 };
 
 static const char usage[] =
-	"Usage: planectl [options] load POLICY | FILE.bpf.o\n"
-	"       planectl [options] list\n"
-	"       planectl [options] unload POLICY | PIN\n"
+	"Usage: planectl load POLICY | FILE.bpf.o [--mode MODE] [--group GROUP]\n"
+	"       planectl list\n"
+	"       planectl unload NAME | PIN\n"
 	"\n"
 	"Policies decide in the kernel which plane of a virtual machine runs: KVM calls them\n"
 	"on the exits that can mean \"switch\". They are BPF programs (struct_ops kvm_plane_ops).\n"
 	"\n"
 	"  load     loads a policy and pins its link, which a VMM opens to opt in. A POLICY is\n"
 	"           looked for as POLICY.bpf.o in $PLANECTL_PATH (directories, with colons in\n"
-	"           between), in ../bpf of the directory of planectl, in /usr/lib/planeswitch.\n"
+	"           between), then in ../bpf and ../lib/planeswitch of planectl's directory.\n"
 	"  list     shows the policies that are loaded, whoever loaded them.\n"
 	"  unload   removes the pins of a policy in DIR, or just PIN. The policy is gone when\n"
 	"           no one holds its link any more.\n"
 	"\n"
-	"  -p, --pin DIR    where pins are (default: " PIN_DIR ")\n"
-	"  -j, --json       print JSON\n"
-	"  -v, --verbose    show what libbpf says, and the whole log of the verifier;\n"
-	"                   twice, show more\n"
-	"  -h, --help       show this\n"
-	"  -V, --version    show versions\n"
+	"  -p, --pin DIR          where pins are (default: " PIN_DIR ")\n"
+	"  -m, --mode MODE        who may open the pin (default: 600, with --group 660)\n"
+	"  -g, --group GROUP      the group that the pin belongs to\n"
+	"  -j, --json             print JSON\n"
+	"  -v, --verbose          show what libbpf says, and the whole log of the verifier;\n"
+	"                         twice, show more\n"
+	"  -h, --help             show this\n"
+	"  -V, --version          show versions\n"
 	"\n"
 	"Status: 0, or 1 on failure, or 2 on wrong usage.\n";
 
-static int misused(const char *fmt, const char *arg)
+static int misused(const char *fmt, const char *a, const char *b)
 {
-	error(fmt, arg);
+	error(fmt, a, b);
 	fputs("Try planectl --help.\n", stderr);
 	return EXIT_USAGE;
 }
@@ -65,56 +82,79 @@ static int help(void)
 	return EXIT_SUCCESS;
 }
 
-static int run(const struct options *opts, int argc, char **argv)
+static const char *option_name(int letter)
+{
+	const struct option *o = longopts;
+
+	while (o->name && o->val != letter)
+		o++;
+	return o->name;
+}
+
+/* @given: the letters of the options that were there */
+static int run(const struct options *opts, const char *given, int argc, char **argv)
 {
 	const struct command *cmd = commands;
 
 	while (cmd->name && strcmp(argv[0], cmd->name))
 		cmd++;
-
 	if (!cmd->name)
-		return misused("no command \"%s\"", argv[0]);
-	if (argc != (cmd->arg ? 2 : 1))
-		return misused(cmd->arg ? "%s takes one policy" : "%s takes no argument",
-			       cmd->name);
+		return misused("no command \"%s\"%s", argv[0], "");
+
+	given += strspn(given, cmd->options);
+	if (*given)
+		return misused("%s takes no --%s", cmd->name, option_name(*given));
+	if (argc - 1 != cmd->nr_args)
+		return misused("%s takes %s", cmd->name, cmd->args);
+	if (cmd->privileged && check_privileges(cmd->name))
+		return EXIT_FAILURE;
 
 	return cmd->run(opts, argv + 1) ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+static int parse_option(struct options *opts, int opt)
+{
+	switch (opt) {
+	case 'p':
+		opts->pin_dir = optarg;
+		return 0;
+	case 'm':
+		return pin_parse_mode(optarg, &opts->mode);
+	case 'g':
+		return pin_parse_group(optarg, &opts->gid);
+	case 'j':
+		opts->json = true;
+		return 0;
+	default:
+		fputs("Try planectl --help.\n", stderr);
+		return -1;
+	}
+}
+
 int main(int argc, char **argv)
 {
-	static const struct option longopts[] = {
-		{ "pin",	required_argument,	NULL, 'p' },
-		{ "json",	no_argument,		NULL, 'j' },
-		{ "verbose",	no_argument,		NULL, 'v' },
-		{ "help",	no_argument,		NULL, 'h' },
-		{ "version",	no_argument,		NULL, 'V' },
-		{ }
-	};
-	struct options opts = { .pin_dir = PIN_DIR };
+	struct options opts = { .pin_dir = PIN_DIR, .mode = -1, .gid = NO_GROUP };
+	char given[16] = "";
 	int verbose = 0;
 	int opt;
 
-	while ((opt = getopt_long(argc, argv, "p:jvhV", longopts, NULL)) != -1) {
-		switch (opt) {
-		case 'p':
-			opts.pin_dir = optarg;
-			break;
-		case 'j':
-			opts.json = true;
-			break;
-		case 'v':
-			verbose++;
-			break;
-		case 'h':
+	while ((opt = getopt_long(argc, argv, "p:m:g:jvhV", longopts, NULL)) != -1) {
+		if (opt == 'h')
 			return help();
-		case 'V':
+		if (opt == 'V')
 			return version();
-		default:
-			fputs("Try planectl --help.\n", stderr);
-			return EXIT_USAGE;
+		if (opt == 'v') {
+			verbose++;
+			continue;
 		}
+		if (parse_option(&opts, opt))
+			return EXIT_USAGE;
+		if (!strchr(given, opt))
+			given[strlen(given)] = opt;
 	}
+	/* A pin is given to a group for the group to use it. */
+	if (opts.gid != NO_GROUP && opts.mode < 0)
+		opts.mode = 0660;
 
 	if (optind == argc) {
 		fputs(usage, stderr);
@@ -124,5 +164,5 @@ int main(int argc, char **argv)
 		return help();
 
 	libbpf_listen(verbose);
-	return run(&opts, argc - optind, argv + optind);
+	return run(&opts, given, argc - optind, argv + optind);
 }

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 #include <time.h>
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
@@ -17,10 +18,22 @@
 #include <linux/kvm_plane_bpf.h>
 
 #define PIN_DIR		"/sys/fs/bpf/planes"
+#define NO_GROUP	((gid_t)-1)
 
 struct options {
 	const char *pin_dir;
+	int mode;		/* of a pin; -1: as the kernel makes it, 600 */
+	gid_t gid;		/* of a pin; NO_GROUP: of this process */
 	bool json;
+};
+
+/* A map of an object file that holds a policy */
+struct loadable {
+	struct bpf_map *map;
+	char name[KVM_PLANE_NAME_LEN];
+	__u32 abi;
+	char *pin;
+	struct bpf_link *link;
 };
 
 /* Commands */
@@ -35,6 +48,9 @@ int error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void libbpf_listen(int verbose);
 int explain_open(const char *path, int err);
 int explain_load(const char *path, int err);
+int explain_attach(const char *path, const struct loadable *p, int err);
+int explain_denied(const char *what);
+int check_privileges(const char *what);
 int check_support(void);
 
 /* json.c: what is printed for programs */
@@ -47,6 +63,22 @@ void json_uint(const char *key, unsigned long long value);
 void json_tenths(const char *key, double value);
 void json_bool(const char *key, bool value);
 void json_null(const char *key);
+
+/* object.c: object files and the policies in them */
+
+/* One object has one policy as a rule; more are not wrong. */
+#define MAX_LOADABLE		16
+
+struct object {
+	char *path;
+	struct bpf_object *obj;
+	struct loadable policy[MAX_LOADABLE];
+	size_t nr;
+};
+
+int object_open(struct object *o, const char *policy);
+int object_load(const struct object *o);
+void object_close(struct object *o);
 
 /* ops.c: a struct kvm_plane_ops, wherever its BTF is from */
 
@@ -62,6 +94,15 @@ __u32 ops_abi(const struct ops *ops);
 void ops_name(const struct ops *ops, char name[KVM_PLANE_NAME_LEN]);
 __u64 ops_prog(const struct ops *ops, unsigned int index, const char **op);
 bool ops_in_kernel(const struct btf *btf);
+
+/* pin.c: pins, and who may open them */
+
+void pins_lock(void);
+int pin_dir_make(const char *dir);
+int pin_parse_mode(const char *arg, int *mode);
+int pin_parse_group(const char *arg, gid_t *gid);
+int pin_link(struct bpf_link *link, const char *pin, const struct options *opts);
+void pin_warn_unreachable(const char *pin);
 
 /* policy.c: the policies that the kernel has */
 

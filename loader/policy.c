@@ -201,7 +201,7 @@ static int read_links(struct policies *all)
 		close(fd);
 	}
 	if (!err && errno == EPERM)
-		return error("permission denied: CAP_SYS_ADMIN is needed to see what is loaded");
+		return explain_denied("to see what is loaded");
 	return err;
 }
 

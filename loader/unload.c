@@ -53,6 +53,8 @@ static int wait_gone(const struct policy *p)
 	error("%s: remains loaded as long as someone holds link %u (a pin elsewhere, or an fd)",
 	      p->name, p->link_id);
 	print_holders(p->link_id);
+	fprintf(stderr, "          (bpftool link detach id %u takes it from KVM now)\n",
+		p->link_id);
 	return -1;
 }
 
@@ -76,6 +78,7 @@ int cmd_unload(const struct options *opts, char **args)
 	struct policies all;
 	int err;
 
+	pins_lock();
 	err = policies_read(&all, opts->pin_dir);
 	p = err ? NULL : policies_find(&all, args[0]);
 	if (!p)
