@@ -40,30 +40,44 @@ static int pin_width(const struct policies *all)
 	return width;
 }
 
-static void print_table(const struct policies *all)
+static unsigned int count_users(const struct policy *p, const struct vms *vms)
 {
-	int width = pin_width(all);
-	char when[TIME_LEN];
+	unsigned int n = 0;
 	size_t i;
 
-	printf("%-16s %5s %5s %4s %5s  %-19s  %-*s  %s\n", "NAME", "MAP", "LINK", "ABI", "UID",
-	       "LOADED", width, "PIN", "OPS");
+	for (i = 0; i < vms->nr; i++)
+		n += !strcmp(vms->vm[i].policy, p->name);
+	return n;
+}
+
+/* @vms: NULL if this process cannot see them */
+static void print_table(const struct policies *all, const struct vms *vms)
+{
+	int width = pin_width(all);
+	char when[TIME_LEN], users[16];
+	size_t i;
+
+	printf("%-16s %5s %5s %4s %5s %4s  %-19s  %-*s  %s\n", "NAME", "MAP", "LINK", "ABI", "UID",
+	       "VMS", "LOADED", width, "PIN", "OPS");
 	for (i = 0; i < all->nr; i++) {
 		const struct policy *p = &all->policy[i];
 		size_t j;
 
 		if (!p->map_id) {
-			printf("%-16s %5s %5u %4s %5s  %-19s  %-*s  %s\n", p->name, "-",
-			       p->link_id, "-", "-", "-", width, p->pins[0], "(detached)");
+			printf("%-16s %5s %5u %4s %5s %4s  %-19s  %-*s  %s\n", p->name, "-",
+			       p->link_id, "-", "-", "-", "-", width, p->pins[0], "(detached)");
 			continue;
 		}
-		printf("%-16s %5u %5u %4u %5u  %-19s  %-*s  ", p->name, p->map_id, p->link_id,
-		       p->abi, p->uid, format_time(p->loaded, "%F %T", when), width,
-		       p->nr_pins ? p->pins[0] : "-");
+		snprintf(users, sizeof(users), "-");
+		if (vms)
+			snprintf(users, sizeof(users), "%u", count_users(p, vms));
+		printf("%-16s %5u %5u %4u %5u %4s  %-19s  %-*s  ", p->name, p->map_id, p->link_id,
+		       p->abi, p->uid, users,
+		       format_time(p->loaded, "%F %T", when), width, p->nr_pins ? p->pins[0] : "-");
 		print_names(p->ops, p->nr_ops, "-");
 		putchar('\n');
 		for (j = 1; j < p->nr_pins; j++)
-			printf("%61s %s\n", "", p->pins[j]);
+			printf("%66s %s\n", "", p->pins[j]);
 	}
 }
 
@@ -77,7 +91,7 @@ static void print_json_strings(const char *key, const char *const *s, size_t nr)
 	json_end(']');
 }
 
-static void print_json(const struct policies *all)
+static void print_json(const struct policies *all, const struct vms *vms)
 {
 	char when[TIME_LEN];
 	size_t i;
@@ -94,6 +108,10 @@ static void print_json(const struct policies *all)
 		json_uint("link_id", p->link_id);
 		json_uint("abi", p->abi);
 		json_uint("uid", p->uid);
+		if (vms)
+			json_uint("vms", count_users(p, vms));
+		else
+			json_null("vms");
 		json_string("loaded", format_time(p->loaded, "%FT%T%z", when));
 		print_json_strings("ops", p->ops, p->nr_ops);
 		print_json_strings("pins", (const char *const *)p->pins, p->nr_pins);
@@ -102,21 +120,32 @@ static void print_json(const struct policies *all)
 	json_end(']');
 }
 
+static void print(const struct policies *all, const struct vms *vms, bool json)
+{
+	if (json)
+		print_json(all, vms);
+	else if (all->nr)
+		print_table(all, vms);
+	else
+		puts("no policy is loaded");
+}
+
 int cmd_list(const struct options *opts, char **args)
 {
+	bool visible = vms_visible();
 	struct policies all;
+	struct vms vms = { };
 	int err;
 
 	(void)args;
 	err = policies_read(&all, opts->pin_dir);
 	if (!err && !all.nr)
 		err = check_support();
-	if (!err && opts->json)
-		print_json(&all);
-	else if (!err && all.nr)
-		print_table(&all);
-	else if (!err)
-		puts("no policy is loaded");
+	if (!err && visible)
+		err = vms_read(&vms, NULL);
+	if (!err)
+		print(&all, visible ? &vms : NULL, opts->json);
+	vms_free(&vms);
 	policies_free(&all);
 	return err;
 }

@@ -22,6 +22,7 @@ static const struct command {
 } commands[] = {
 	{ "load",	1, "one policy",	"pmgj",	true,	cmd_load },
 	{ "list",	0, "no argument",	"pj",	true,	cmd_list },
+	{ "status",	0, "no argument",	"Mj",	false,	cmd_status },
 	{ "unload",	1, "one policy",	"pj",	true,	cmd_unload },
 	{ }
 };
@@ -30,6 +31,7 @@ static const struct option longopts[] = {
 	{ "pin",	required_argument,	NULL, 'p' },
 	{ "mode",	required_argument,	NULL, 'm' },
 	{ "group",	required_argument,	NULL, 'g' },
+	{ "vm",		required_argument,	NULL, 'M' },
 	{ "json",	no_argument,		NULL, 'j' },
 	{ "verbose",	no_argument,		NULL, 'v' },
 	{ "help",	no_argument,		NULL, 'h' },
@@ -40,6 +42,7 @@ static const struct option longopts[] = {
 static const char usage[] =
 	"Usage: planectl load POLICY | FILE.bpf.o [--mode MODE] [--group GROUP]\n"
 	"       planectl list\n"
+	"       planectl status [--vm PID[-FD]]\n"
 	"       planectl unload NAME | PIN\n"
 	"\n"
 	"Policies decide in the kernel which plane of a virtual machine runs: KVM calls them\n"
@@ -49,12 +52,14 @@ static const char usage[] =
 	"           looked for as POLICY.bpf.o in $PLANECTL_PATH (directories, with colons in\n"
 	"           between), then in ../bpf and ../lib/planeswitch of planectl's directory.\n"
 	"  list     shows the policies that are loaded, whoever loaded them.\n"
+	"  status   shows the VMs that use planes, their policies, and why one was ejected.\n"
 	"  unload   removes the pins of a policy in DIR, or just PIN. The policy is gone when\n"
 	"           no one holds its link any more.\n"
 	"\n"
 	"  -p, --pin DIR          where pins are (default: " PIN_DIR ")\n"
 	"  -m, --mode MODE        who may open the pin (default: 600, with --group 660)\n"
 	"  -g, --group GROUP      the group that the pin belongs to\n"
+	"      --vm PID[-FD]      only this VM: its process, and the VM's fd there\n"
 	"  -j, --json             print JSON\n"
 	"  -v, --verbose          show what libbpf says, and the whole log of the verifier;\n"
 	"                         twice, show more\n"
@@ -122,6 +127,9 @@ static int parse_option(struct options *opts, int opt)
 		return pin_parse_mode(optarg, &opts->mode);
 	case 'g':
 		return pin_parse_group(optarg, &opts->gid);
+	case 'M':
+		opts->vm = optarg;
+		return 0;
 	case 'j':
 		opts->json = true;
 		return 0;

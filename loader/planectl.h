@@ -24,6 +24,7 @@ struct options {
 	const char *pin_dir;
 	int mode;		/* of a pin; -1: as the kernel makes it, 600 */
 	gid_t gid;		/* of a pin; NO_GROUP: of this process */
+	const char *vm;		/* PID or PID-FD */
 	bool json;
 };
 
@@ -40,6 +41,7 @@ struct loadable {
 
 int cmd_load(const struct options *opts, char **args);
 int cmd_list(const struct options *opts, char **args);
+int cmd_status(const struct options *opts, char **args);
 int cmd_unload(const struct options *opts, char **args);
 
 /* error.c: what went wrong */
@@ -143,5 +145,38 @@ void *append(void *array, size_t *nr, size_t size);
 
 void process_command(const char *pid, char command[COMMAND_LEN]);
 void print_holders(__u32 link_id);
+
+/* vm.c: the VMs that use planes */
+
+struct counter {
+	char name[48];
+	__u64 value;
+};
+
+struct vm {
+	char id[32];		/* PID-FD */
+	int pid;
+	int fd;
+	char command[COMMAND_LEN];
+	char policy[KVM_PLANE_NAME_LEN];	/* "": userspace switches */
+	unsigned long long switches;
+	__u32 eject_kind;
+	long long eject_code;
+	char eject_message[128];
+	struct counter *counter;	/* by name */
+	size_t nr_counters;
+};
+
+struct vms {
+	struct vm *vm;
+	size_t nr;
+	size_t seen;		/* all that were asked for, whether they use planes or not */
+};
+
+bool vms_visible(void);
+int vms_read(struct vms *all, const char *which);
+int explain_no_vm(const struct vms *all, const char *which);
+void vms_free(struct vms *all);
+void vm_json(const struct vm *vm);
 
 #endif /* PLANECTL_H */
