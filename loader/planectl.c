@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * planectl - load, list and unload plane-switch policies.
+ * planectl - load, list, watch and unload plane-switch policies.
  */
+#include <ctype.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@ static const struct command {
 	{ "load",	1, "one policy",	"pmgj",	true,	cmd_load },
 	{ "list",	0, "no argument",	"pj",	true,	cmd_list },
 	{ "status",	0, "no argument",	"Mj",	false,	cmd_status },
+	{ "stats",	0, "no argument",	"Mwj",	false,	cmd_stats },
 	{ "unload",	1, "one policy",	"pj",	true,	cmd_unload },
 	{ }
 };
@@ -32,6 +34,7 @@ static const struct option longopts[] = {
 	{ "mode",	required_argument,	NULL, 'm' },
 	{ "group",	required_argument,	NULL, 'g' },
 	{ "vm",		required_argument,	NULL, 'M' },
+	{ "watch",	optional_argument,	NULL, 'w' },
 	{ "json",	no_argument,		NULL, 'j' },
 	{ "verbose",	no_argument,		NULL, 'v' },
 	{ "help",	no_argument,		NULL, 'h' },
@@ -43,6 +46,7 @@ static const char usage[] =
 	"Usage: planectl load POLICY | FILE.bpf.o [--mode MODE] [--group GROUP]\n"
 	"       planectl list\n"
 	"       planectl status [--vm PID[-FD]]\n"
+	"       planectl stats [--vm PID[-FD]] [--watch [SECONDS]]\n"
 	"       planectl unload NAME | PIN\n"
 	"\n"
 	"Policies decide in the kernel which plane of a virtual machine runs: KVM calls them\n"
@@ -53,6 +57,7 @@ static const char usage[] =
 	"           between), then in ../bpf and ../lib/planeswitch of planectl's directory.\n"
 	"  list     shows the policies that are loaded, whoever loaded them.\n"
 	"  status   shows the VMs that use planes, their policies, and why one was ejected.\n"
+	"  stats    shows what KVM counts for these VMs.\n"
 	"  unload   removes the pins of a policy in DIR, or just PIN. The policy is gone when\n"
 	"           no one holds its link any more.\n"
 	"\n"
@@ -60,6 +65,7 @@ static const char usage[] =
 	"  -m, --mode MODE        who may open the pin (default: 600, with --group 660)\n"
 	"  -g, --group GROUP      the group that the pin belongs to\n"
 	"      --vm PID[-FD]      only this VM: its process, and the VM's fd there\n"
+	"  -w, --watch [SECONDS]  again every SECONDS (1), with the changes per second\n"
 	"  -j, --json             print JSON\n"
 	"  -v, --verbose          show what libbpf says, and the whole log of the verifier;\n"
 	"                         twice, show more\n"
@@ -117,7 +123,27 @@ static int run(const struct options *opts, const char *given, int argc, char **a
 	return cmd->run(opts, argv + 1) ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-static int parse_option(struct options *opts, int opt)
+static int parse_seconds(const char *arg, double *seconds)
+{
+	char *end;
+
+	*seconds = strtod(arg, &end);
+	if (end == arg || *end || !(*seconds >= 0.1 && *seconds <= 86400))
+		return error("--watch %s: not a number of seconds from 0.1 to 86400", arg);
+	return 0;
+}
+
+/* An option's argument that may be left out is the next word only if that is a number. */
+static const char *watch_arg(int argc, char **argv)
+{
+	if (optarg)
+		return optarg;
+	if (optind < argc && isdigit((unsigned char)*argv[optind]))
+		return argv[optind++];
+	return "1";
+}
+
+static int parse_option(struct options *opts, int opt, int argc, char **argv)
 {
 	switch (opt) {
 	case 'p':
@@ -130,6 +156,8 @@ static int parse_option(struct options *opts, int opt)
 	case 'M':
 		opts->vm = optarg;
 		return 0;
+	case 'w':
+		return parse_seconds(watch_arg(argc, argv), &opts->watch);
 	case 'j':
 		opts->json = true;
 		return 0;
@@ -146,7 +174,7 @@ int main(int argc, char **argv)
 	int verbose = 0;
 	int opt;
 
-	while ((opt = getopt_long(argc, argv, "p:m:g:jvhV", longopts, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "p:m:g:w::jvhV", longopts, NULL)) != -1) {
 		if (opt == 'h')
 			return help();
 		if (opt == 'V')
@@ -155,7 +183,7 @@ int main(int argc, char **argv)
 			verbose++;
 			continue;
 		}
-		if (parse_option(&opts, opt))
+		if (parse_option(&opts, opt, argc, argv))
 			return EXIT_USAGE;
 		if (!strchr(given, opt))
 			given[strlen(given)] = opt;

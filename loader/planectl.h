@@ -25,6 +25,7 @@ struct options {
 	int mode;		/* of a pin; -1: as the kernel makes it, 600 */
 	gid_t gid;		/* of a pin; NO_GROUP: of this process */
 	const char *vm;		/* PID or PID-FD */
+	double watch;		/* seconds; 0: do not */
 	bool json;
 };
 
@@ -42,6 +43,7 @@ struct loadable {
 int cmd_load(const struct options *opts, char **args);
 int cmd_list(const struct options *opts, char **args);
 int cmd_status(const struct options *opts, char **args);
+int cmd_stats(const struct options *opts, char **args);
 int cmd_unload(const struct options *opts, char **args);
 
 /* error.c: what went wrong */
