@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * planectl - load, list, watch and unload plane-switch policies.
+ * planectl - load, list, watch, replace and unload plane-switch policies.
  */
 #include <ctype.h>
 #include <getopt.h>
@@ -25,6 +25,7 @@ static const struct command {
 	{ "list",	0, "no argument",	"pj",	true,	cmd_list },
 	{ "status",	0, "no argument",	"Mj",	false,	cmd_status },
 	{ "stats",	0, "no argument",	"Mwj",	false,	cmd_stats },
+	{ "replace",	2, "a policy and what to replace it by", "pj", true, cmd_replace },
 	{ "unload",	1, "one policy",	"pj",	true,	cmd_unload },
 	{ }
 };
@@ -47,6 +48,7 @@ static const char usage[] =
 	"       planectl list\n"
 	"       planectl status [--vm PID[-FD]]\n"
 	"       planectl stats [--vm PID[-FD]] [--watch [SECONDS]]\n"
+	"       planectl replace NAME | PIN POLICY | FILE.bpf.o\n"
 	"       planectl unload NAME | PIN\n"
 	"\n"
 	"Policies decide in the kernel which plane of a virtual machine runs: KVM calls them\n"
@@ -58,6 +60,8 @@ static const char usage[] =
 	"  list     shows the policies that are loaded, whoever loaded them.\n"
 	"  status   shows the VMs that use planes, their policies, and why one was ejected.\n"
 	"  stats    shows what KVM counts for these VMs.\n"
+	"  replace  puts another policy of the same name in place of one that is loaded, for\n"
+	"           the VMs that use it, too.\n"
 	"  unload   removes the pins of a policy in DIR, or just PIN. The policy is gone when\n"
 	"           no one holds its link any more.\n"
 	"\n"

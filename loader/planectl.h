@@ -44,6 +44,7 @@ int cmd_load(const struct options *opts, char **args);
 int cmd_list(const struct options *opts, char **args);
 int cmd_status(const struct options *opts, char **args);
 int cmd_stats(const struct options *opts, char **args);
+int cmd_replace(const struct options *opts, char **args);
 int cmd_unload(const struct options *opts, char **args);
 
 /* error.c: what went wrong */

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * planectl replace: put another program behind the link of a policy. VMs that use
+ * it keep it; each of their exits is decided by the old one or the new one.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "planectl.h"
+
+static struct loadable *find_loadable(struct object *o, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < o->nr; i++)
+		if (!strcmp(o->policy[i].name, name))
+			return &o->policy[i];
+	error("%s: no policy \"%s\" in it, but \"%s\": a policy is replaced by one of its name",
+	      o->path, name, o->policy[0].name);
+	return NULL;
+}
+
+/* What else is in the object stays there. */
+static void want_only(struct object *o, const struct loadable *wanted)
+{
+	size_t i;
+
+	for (i = 0; i < o->nr; i++)
+		bpf_map__set_autocreate(o->policy[i].map, &o->policy[i] == wanted);
+}
+
+/*
+ * Give the map the value that libbpf made for the kernel. It does so only on its
+ * way to a new link, which the kernel then refuses, as the name is taken. (And
+ * bpf_link__update_map() is for links that libbpf made, not for those of a pin.)
+ */
+static int fill_map(const struct object *o, const struct loadable *p)
+{
+	struct bpf_link *link = bpf_map__attach_struct_ops(p->map);
+
+	if (!link)
+		return errno == EEXIST ? 0 : explain_attach(o->path, p, errno);
+	bpf_link__destroy(link);
+	return error("%s: was unloaded meanwhile", p->name);
+}
+
+static int update(const struct policy *p, const struct loadable *by)
+{
+	int link, err;
+
+	link = bpf_link_get_fd_by_id(p->link_id);
+	err = link < 0 ? -errno : bpf_link_update(link, bpf_map__fd(by->map), NULL);
+	if (link >= 0)
+		close(link);
+
+	switch (err) {
+	case 0:
+		return 0;
+	case -ENOENT:
+	case -ENOLINK:
+		return error("%s: was unloaded meanwhile", p->name);
+	default:
+		return error("%s: the kernel does not replace it: %s", p->name, strerror(-err));
+	}
+}
+
+static int replace(const struct policy *p, struct object *o, struct loadable **by)
+{
+	if (!p->map_id)
+		return error("%s was detached and does nothing (planectl unload)", p->name);
+	*by = find_loadable(o, p->name);
+	if (!*by)
+		return -1;
+	want_only(o, *by);
+	if (object_load(o) || fill_map(o, *by))
+		return -1;
+	return update(p, *by);
+}
+
+static void report(const struct policy *p, const struct object *o, const struct loadable *by,
+		   bool json)
+{
+	if (!json) {
+		printf("%s: replaced (ABI %u) from %s\n", p->name, by->abi, o->path);
+		return;
+	}
+	json_begin(NULL, '[');
+	json_begin(NULL, '{');
+	json_string("name", p->name);
+	json_uint("abi", by->abi);
+	json_string("file", o->path);
+	json_uint("link_id", p->link_id);
+	json_end('}');
+	json_end(']');
+}
+
+int cmd_replace(const struct options *opts, char **args)
+{
+	const struct policy *p;
+	struct policies all;
+	struct object o = { };
+	struct loadable *by = NULL;
+	int err;
+
+	pins_lock();
+	err = policies_read(&all, opts->pin_dir);
+	if (!err) {
+		p = policies_find(&all, args[0]);
+		err = !p || object_open(&o, args[1]) || replace(p, &o, &by) ? -1 : 0;
+	}
+	if (!err)
+		report(p, &o, by, opts->json);
+	object_close(&o);
+	policies_free(&all);
+	return err;
+}
