@@ -21,7 +21,7 @@ JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 .SUFFIXES:
 .DELETE_ON_ERROR:
 .PHONY: all modules tools policies loader selftests check check-kvm bench-off profile demo vm lint tree \
-	patchstat modules_install modules_uninstall clean help FORCE
+	patchstat modules_install modules_uninstall install uninstall clean help FORCE
 all: modules tools policies loader selftests $(O)/qemu/qemu
 
 help:
@@ -36,6 +36,7 @@ help:
 	@echo 'make patchstat           lines changed in stock files, patch by patch'
 	@echo 'make tree LINUX=<dir>    the same files and patches in a whole 6.12 tree'
 	@echo 'make modules_install     to updates/ of this kernel; modules_uninstall goes back'
+	@echo 'make install             planectl, policies and headers to PREFIX (/usr/local); uninstall'
 	@echo 'make clean               removes $$O'
 	@echo
 	@echo 'O=<dir> output (build)   KVER=<release> the kernel, of those Debian has'
@@ -47,7 +48,7 @@ clean:
 
 # The machine and its kernel. Included, so that make knows KVER, KDIR, SRC and IMAGE.
 
-ifneq ($(filter-out help clean patchstat tree,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out help clean patchstat tree uninstall,$(or $(MAKECMDGOALS),all)),)
 include $(O)/config.mk
 endif
 
@@ -195,3 +196,24 @@ modules_install: modules
 modules_uninstall:
 	@rm -f $(MODULES:%='$(UPDATES)/%.ko')
 	@depmod $(if $(INSTALL_MOD_PATH),-b '$(INSTALL_MOD_PATH)') $(KVER)
+
+# planectl finds policies beside where it is: ../lib/planeswitch.
+
+PREFIX ?= /usr/local
+ROOT = $(DESTDIR)$(PREFIX)
+MAN = $(ROOT)/share/man/man8
+COMPLETIONS = $(ROOT)/share/bash-completion/completions
+
+install: loader policies
+	@install -D -t '$(ROOT)/sbin' $(O)/bin/planectl
+	@install -D -m 644 -t '$(ROOT)/lib/planeswitch' $(POLICIES)
+	@install -D -m 644 -t '$(ROOT)/include' $(wildcard include/*.h)
+	@install -D -m 644 -t '$(ROOT)/include/linux' $(wildcard include/uapi/linux/*.h)
+	@install -D -m 644 -t '$(MAN)' loader/planectl.8
+	@install -D -m 644 loader/planectl.bash '$(COMPLETIONS)/planectl'
+
+uninstall:
+	@rm -f '$(ROOT)/sbin/planectl' '$(MAN)/planectl.8' '$(COMPLETIONS)/planectl'
+	@rm -f $(patsubst include/%,'$(ROOT)/include/%',$(wildcard include/*.h))
+	@rm -f $(patsubst include/uapi/%,'$(ROOT)/include/%',$(wildcard include/uapi/linux/*.h))
+	@rm -rf '$(ROOT)/lib/planeswitch'
