@@ -119,7 +119,8 @@ struct policy {
 	__u32 abi;
 	__u32 uid;		/* who loaded it, and when */
 	time_t loaded;
-	const char **ops;
+	const char **ops;	/* names, and programs */
+	__u32 *progs;
 	size_t nr_ops;
 	char **pins;
 	size_t nr_pins;

@@ -85,26 +85,42 @@ static void read_prog(struct policy *p, __u32 id)
 	close(fd);
 }
 
+static int add_op(struct policy *p, const char *op, __u32 prog)
+{
+	size_t nr = p->nr_ops;
+	const char **ops;
+	__u32 *progs;
+
+	progs = append(p->progs, &nr, sizeof(*progs));
+	if (!progs)
+		return error("%s", strerror(errno));
+	p->progs = progs;
+	ops = append(p->ops, &p->nr_ops, sizeof(*ops));
+	if (!ops)
+		return error("%s", strerror(errno));
+	p->ops = ops;
+
+	ops[nr - 1] = op;
+	progs[nr - 1] = prog;
+	return 0;
+}
+
 static int read_ops(struct policy *p, const struct ops *ops)
 {
 	const char *op;
 	unsigned int i;
+	__u64 prog;
 
 	p->abi = ops_abi(ops);
 	ops_name(ops, p->name);
 	for (i = 0; ; i++) {
-		__u64 prog = ops_prog(ops, i, &op);
-		const char **more;
-
+		prog = ops_prog(ops, i, &op);
 		if (!op)
 			return 0;
 		if (!prog)
 			continue;
-		more = append(p->ops, &p->nr_ops, sizeof(*p->ops));
-		if (!more)
-			return error("%s", strerror(errno));
-		p->ops = more;
-		p->ops[p->nr_ops - 1] = op;
+		if (add_op(p, op, prog))
+			return -1;
 		read_prog(p, prog);
 	}
 }
@@ -337,6 +353,7 @@ void policies_free(struct policies *all)
 		for (j = 0; j < all->policy[i].nr_pins; j++)
 			free(all->policy[i].pins[j]);
 		free(all->policy[i].pins);
+		free(all->policy[i].progs);
 		free(all->policy[i].ops);
 	}
 	free(all->policy);

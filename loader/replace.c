@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * planectl replace: put another program behind the link of a policy. VMs that use
- * it keep it; each of their exits is decided by the old one or the new one.
+ * it keep it; each of their exits is decided by the old one or the new one. What
+ * VMMs have written to the policy's maps is kept as well.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -9,6 +10,8 @@
 #include <unistd.h>
 
 #include "planectl.h"
+
+#define MAX_MAPS	64	/* as many as a program can use (MAX_USED_MAPS) */
 
 static struct loadable *find_loadable(struct object *o, const char *name)
 {
@@ -20,6 +23,78 @@ static struct loadable *find_loadable(struct object *o, const char *name)
 	error("%s: no policy \"%s\" in it, but \"%s\": a policy is replaced by one of its name",
 	      o->path, name, o->policy[0].name);
 	return NULL;
+}
+
+static struct bpf_map *find_map(const struct bpf_object *obj, const char *name)
+{
+	struct bpf_map *map;
+
+	/* The kernel has the beginning of the name. */
+	bpf_object__for_each_map(map, obj)
+		if (!strncmp(bpf_map__name(map), name, BPF_OBJ_NAME_LEN - 1))
+			return map;
+	return NULL;
+}
+
+static bool same_layout(const struct bpf_map *map, const struct bpf_map_info *info)
+{
+	return bpf_map__type(map) == info->type &&
+	       bpf_map__key_size(map) == info->key_size &&
+	       bpf_map__value_size(map) == info->value_size &&
+	       bpf_map__max_entries(map) == info->max_entries &&
+	       bpf_map__map_flags(map) == info->map_flags;
+}
+
+/* Let the object use a map of the old policy, if it has it, but not for its variables. */
+static int keep_map(struct bpf_object *obj, int fd)
+{
+	struct bpf_map_info info = { };
+	__u32 len = sizeof(info);
+	struct bpf_map *map;
+
+	if (bpf_obj_get_info_by_fd(fd, &info, &len))
+		return 0;
+	map = find_map(obj, info.name);
+	if (!map || bpf_map__is_internal(map) || bpf_map__fd(map) >= 0)
+		return 0;
+	if (!same_layout(map, &info)) {
+		error("warning: map %s has another layout now, and starts empty",
+		      bpf_map__name(map));
+		return 0;
+	}
+	return bpf_map__reuse_fd(map, fd) ? error("map %s: %s", info.name, strerror(errno)) : 0;
+}
+
+static int keep_maps_of_prog(struct bpf_object *obj, __u32 prog)
+{
+	__u32 ids[MAX_MAPS] = { };
+	struct bpf_prog_info info = { .map_ids = (unsigned long)ids, .nr_map_ids = MAX_MAPS };
+	__u32 len = sizeof(info), i;
+	int fd, err;
+
+	fd = bpf_prog_get_fd_by_id(prog);
+	if (fd < 0)
+		return 0;
+	err = bpf_obj_get_info_by_fd(fd, &info, &len);
+	close(fd);
+	for (i = 0; !err && i < info.nr_map_ids && i < MAX_MAPS; i++) {
+		fd = bpf_map_get_fd_by_id(ids[i]);
+		if (fd < 0)
+			continue;
+		err = keep_map(obj, fd);
+		close(fd);
+	}
+	return err;
+}
+
+static int keep_maps(struct bpf_object *obj, const struct policy *p)
+{
+	size_t i;
+
+	for (i = 0; i < p->nr_ops; i++)
+		if (keep_maps_of_prog(obj, p->progs[i]))
+			return -1;
+	return 0;
 }
 
 /* What else is in the object stays there. */
@@ -74,7 +149,7 @@ static int replace(const struct policy *p, struct object *o, struct loadable **b
 	if (!*by)
 		return -1;
 	want_only(o, *by);
-	if (object_load(o) || fill_map(o, *by))
+	if (keep_maps(o->obj, p) || object_load(o) || fill_map(o, *by))
 		return -1;
 	return update(p, *by);
 }

@@ -278,6 +278,22 @@ report $? "replaced again and again, it loses no call"
 expect 0 "^vtl  *[0-9]*  *[0-9]*  *$abi  *0  *0 " "it is loaded as before, once" planectl list
 planectl unload vtl >/dev/null
 
+# What a VMM wrote to a policy's maps; the kernel has fifteen letters of their names.
+map=kept_settings_o
+planectl load $policies/settings_one.bpf.o >/dev/null
+bpftool map update name $map key 0 0 0 0 value 7 0 0 0
+expect 0 "settings: replaced" "a policy with a map can be replaced" \
+	planectl replace settings $policies/settings_one.bpf.o
+usleep 500000
+expect 0 '^1 7$' "by one that has the map, with what is in it" \
+	sh -c "bpftool map dump name $map | awk '/value/ { n++; value = \$2 } END { print n, value }'"
+expect 0 "map kept_settings_of_vms has another layout now, and starts empty" \
+	"or by one whose map is another one" planectl replace settings $policies/settings_two.bpf.o
+usleep 500000
+expect 0 '^2 0$' "which is empty" \
+	sh -c "bpftool map dump name $map | awk '/value/ { n++; value = \$2 } END { print n, value }'"
+planectl unload settings >/dev/null
+
 planectl load $policies/wrong_target.bpf.o --pin /sys/fs/bpf/careless >/dev/null
 vtl-vmm --switch "policy=$(echo /sys/fs/bpf/careless/*)" --calls 100000 >"$tmp/vmm" 2>&1 &
 vmm=$!
