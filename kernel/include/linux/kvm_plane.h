@@ -21,6 +21,7 @@ struct kvm_enable_cap;
 struct kvm_memory_attributes;
 struct kvm_msi;
 struct kvm_plane;
+struct kvm_plane_ops;
 struct kvm_plane_policy;
 struct kvm_vcpu;
 struct module;
@@ -227,6 +228,7 @@ enum kvm_plane_handled {
 #if IS_ENABLED(CONFIG_BPF_JIT)
 void kvm_plane_bpf_init(void);
 bool kvm_plane_bpf_usable(void);
+int kvm_plane_native_set(const char *name, struct kvm_plane_ops *ops);
 int kvm_plane_policy_attach(struct kvm *kvm, int fd);
 int kvm_plane_policy_detach(struct kvm *kvm);
 const char *kvm_plane_policy_name(struct kvm *kvm);

@@ -132,6 +132,7 @@ static const u8 kvm_plane_op_cause[] = {
 /**
  * struct kvm_plane_policy - a policy that is loaded
  * @ops: NULL once it was removed; RCU
+ * @programs: the ops that came with @link, for kvm_plane_native_set()
  * @link: the BPF link it came with; an identity, not a reference
  * @users: the list while it is loaded, and each VM
  * @node: in kvm_plane_policies
@@ -140,6 +141,7 @@ static const u8 kvm_plane_op_cause[] = {
  */
 struct kvm_plane_policy {
 	struct kvm_plane_ops __rcu *ops;
+	struct kvm_plane_ops *programs;
 	struct bpf_link *link;
 	refcount_t users;
 	struct list_head node;
@@ -229,6 +231,7 @@ __bpf_kfunc u64 bpf_kvm_plane_read_reg(struct kvm_plane_ctx *ctx, u32 reg)
 		return call->regs[reg];
 	return kvm_arch_plane_read_reg(call->vcpu, array_index_nospec(reg, KVM_PLANE_NR_REGS));
 }
+EXPORT_SYMBOL_GPL(bpf_kvm_plane_read_reg);
 
 /**
  * bpf_kvm_plane_write_reg - write a general register of the running plane
@@ -251,6 +254,7 @@ __bpf_kfunc int bpf_kvm_plane_write_reg(struct kvm_plane_ctx *ctx, u32 reg, u64 
 	call->regs_written |= BIT(reg);
 	return 0;
 }
+EXPORT_SYMBOL_GPL(bpf_kvm_plane_write_reg);
 
 /**
  * bpf_kvm_plane_switch - choose the plane to run next
@@ -276,6 +280,7 @@ __bpf_kfunc int bpf_kvm_plane_switch(struct kvm_plane_ctx *ctx, u32 plane, u32 s
 	call->state = state;
 	return 0;
 }
+EXPORT_SYMBOL_GPL(bpf_kvm_plane_switch);
 
 /**
  * bpf_kvm_plane_suspend - set which planes are suspended
@@ -297,6 +302,7 @@ __bpf_kfunc int bpf_kvm_plane_suspend(struct kvm_plane_ctx *ctx, u32 planes)
 	call->suspended = planes;
 	return 0;
 }
+EXPORT_SYMBOL_GPL(bpf_kvm_plane_suspend);
 
 /**
  * bpf_kvm_plane_inject - raise an exception in the running plane
@@ -321,6 +327,7 @@ __bpf_kfunc int bpf_kvm_plane_inject(struct kvm_plane_ctx *ctx, u32 vector)
 	call->vector = vector;
 	return 0;
 }
+EXPORT_SYMBOL_GPL(bpf_kvm_plane_inject);
 
 /**
  * bpf_kvm_plane_skip_insn - skip the instruction that exited
@@ -342,6 +349,7 @@ __bpf_kfunc int bpf_kvm_plane_skip_insn(struct kvm_plane_ctx *ctx)
 	call->skip = true;
 	return 0;
 }
+EXPORT_SYMBOL_GPL(bpf_kvm_plane_skip_insn);
 
 /**
  * bpf_kvm_plane_pending - see which planes have a pending interrupt
@@ -356,6 +364,7 @@ __bpf_kfunc u32 bpf_kvm_plane_pending(struct kvm_plane_ctx *ctx)
 {
 	return kvm_plane_pending(to_call(ctx)->vcpu);
 }
+EXPORT_SYMBOL_GPL(bpf_kvm_plane_pending);
 
 /**
  * bpf_kvm_plane_raise_irq - raise an interrupt in a plane
@@ -385,6 +394,7 @@ __bpf_kfunc int bpf_kvm_plane_raise_irq(struct kvm_plane_ctx *ctx, u32 plane, u3
 	call->irq[plane] = vector;
 	return 0;
 }
+EXPORT_SYMBOL_GPL(bpf_kvm_plane_raise_irq);
 
 /**
  * bpf_kvm_plane_count - count something
@@ -401,6 +411,7 @@ __bpf_kfunc void bpf_kvm_plane_count(struct kvm_plane_ctx *ctx, u32 counter)
 	if (counter < ARRAY_SIZE(stat->policy))
 		stat->policy[array_index_nospec(counter, ARRAY_SIZE(stat->policy))]++;
 }
+EXPORT_SYMBOL_GPL(bpf_kvm_plane_count);
 
 /* Where @gpa is in userspace; NULL if it is not in a memory slot, or not to be written */
 static void __user *kvm_plane_hva(struct kvm_vcpu *vcpu, gpa_t gpa, bool write,
@@ -497,6 +508,7 @@ __bpf_kfunc int bpf_kvm_plane_read_mem(struct kvm_plane_ctx *ctx, u32 plane, u64
 	}
 	return kvm_plane_read(vcpu, gpa, data, data__sz);
 }
+EXPORT_SYMBOL_GPL(bpf_kvm_plane_read_mem);
 
 /**
  * bpf_kvm_plane_write_mem - write guest memory, as a plane
@@ -517,6 +529,7 @@ __bpf_kfunc int bpf_kvm_plane_write_mem(struct kvm_plane_ctx *ctx, u32 plane, u6
 
 	return IS_ERR(vcpu) ? PTR_ERR(vcpu) : kvm_plane_write(vcpu, gpa, data, data__sz);
 }
+EXPORT_SYMBOL_GPL(bpf_kvm_plane_write_mem);
 
 /* The assist page of @plane, if @size bytes at @offset are within it. */
 static struct kvm_vcpu *kvm_plane_assist(struct kvm_plane_ctx *ctx, u32 plane, u32 offset,
@@ -564,6 +577,7 @@ __bpf_kfunc int bpf_kvm_plane_read_assist(struct kvm_plane_ctx *ctx, u32 plane, 
 	}
 	return kvm_plane_read(vcpu, gpa, data, data__sz);
 }
+EXPORT_SYMBOL_GPL(bpf_kvm_plane_read_assist);
 
 /**
  * bpf_kvm_plane_write_assist - write to the VP assist page of a plane
@@ -586,6 +600,7 @@ __bpf_kfunc int bpf_kvm_plane_write_assist(struct kvm_plane_ctx *ctx, u32 plane,
 	vcpu = kvm_plane_assist(ctx, plane, offset, data__sz, &gpa);
 	return IS_ERR(vcpu) ? PTR_ERR(vcpu) : kvm_plane_write(vcpu, gpa, data, data__sz);
 }
+EXPORT_SYMBOL_GPL(bpf_kvm_plane_write_assist);
 
 __bpf_kfunc_end_defs();
 
@@ -764,6 +779,7 @@ static int kvm_plane_ops_reg(void *kdata, struct bpf_link *link)
 		return -ENOMEM;
 
 	RCU_INIT_POINTER(policy->ops, ops);
+	policy->programs = ops;
 	policy->link = link;
 	refcount_set(&policy->users, 1);
 	strscpy(policy->name, ops->name, sizeof(policy->name));
@@ -822,12 +838,38 @@ static int kvm_plane_ops_update(void *kdata, void *old_kdata, struct bpf_link *l
 		policy = kvm_plane_find_policy(link);
 		if (!policy || strcmp(policy->name, ops->name))
 			return -EINVAL;
+		policy->programs = ops;
 		rcu_assign_pointer(policy->ops, ops);
 	}
 	/* It may want to know of events that the old one did not. */
 	kvm_plane_watch_all(policy, ops);
 	return 0;
 }
+
+/**
+ * kvm_plane_native_set - have functions of a module stand in for a policy's programs
+ * @name: of the policy, which is loaded
+ * @ops: the functions; NULL: the programs again
+ *
+ * To measure what BPF costs, and for nothing else. When this returns, whatever
+ * it returns, no ops that were set before are running.
+ *
+ * Return: 0; -ENOENT: there is no such policy.
+ */
+int kvm_plane_native_set(const char *name, struct kvm_plane_ops *ops)
+{
+	struct kvm_plane_policy *policy;
+
+	mutex_lock(&kvm_plane_policies_lock);
+	policy = kvm_plane_find_policy_name(name);
+	if (policy)
+		rcu_assign_pointer(policy->ops, ops ?: policy->programs);
+	mutex_unlock(&kvm_plane_policies_lock);
+
+	synchronize_rcu();
+	return policy ? 0 : -ENOENT;
+}
+EXPORT_SYMBOL_GPL(kvm_plane_native_set);
 
 static int kvm_plane_ops_validate(void *kdata)
 {
