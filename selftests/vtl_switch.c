@@ -29,6 +29,7 @@
 #define HV_ASSIST_ENTRY_REASON	0x08
 #define HV_ASSIST_RETURN_REGS	0x10
 #define HV_ENTRY_REASON_CALL	1
+#define HV_ENTRY_REASON_INTERRUPT	2
 
 /* TLFS, "Synthetic MSRs" */
 #define HV_MSR_GUEST_OS_ID	0x40000000
@@ -82,6 +83,19 @@ void vtl_carry_gprs_only(struct vtl *vtl)
 {
 	vtl->gprs_only = true;
 	vtl->vm->run->kvm_valid_regs = KVM_SYNC_X86_REGS;
+}
+
+/* Interrupts of a lower VTL wait for it to run. */
+static void request_exits(struct vtl *vtl, int running)
+{
+	if (vtl->interrupts)
+		planes(vtl)->req_exit_planes = -(2U << running);
+}
+
+void vtl_take_interrupts(struct vtl *vtl)
+{
+	vtl->interrupts = true;
+	request_exits(vtl, planes(vtl)->plane);
 }
 
 int vtl_use_policy(struct vtl *vtl, int link)
@@ -153,6 +167,12 @@ static void set_cr2(int vcpu, __u64 cr2)
 	vm_ioctl(vcpu, KVM_SET_SREGS, &sregs);
 }
 
+/* KVM has no other XCR. */
+static __u64 xcr0(const struct kvm_xcrs *xcrs)
+{
+	return xcrs->xcrs[0].value;
+}
+
 /* TLFS, "Shared state": general registers but RSP, CR2, DR0-3, XCR0; KVM shares the FPU. */
 static void carry(struct vtl *vtl, int from, int to)
 {
@@ -176,7 +196,7 @@ static void carry(struct vtl *vtl, int from, int to)
 		vm_ioctl(vcpu, KVM_SET_DEBUGREGS, &entered->debugregs);
 	}
 
-	if (memcmp(&entered->xcrs, &left->xcrs, sizeof(left->xcrs)))
+	if (xcr0(&entered->xcrs) != xcr0(&left->xcrs))
 		vm_ioctl(vcpu, KVM_SET_XCRS, &left->xcrs);
 }
 
@@ -189,6 +209,7 @@ static void switch_to(struct vtl *vtl, int to, __u16 suspended)
 	carry(vtl, from, to);
 	planes(vtl)->plane = to;
 	planes(vtl)->suspended_planes = suspended;
+	request_exits(vtl, to);
 	vtl->switches++;
 }
 
@@ -219,21 +240,39 @@ static int next_lower(struct vtl *vtl)
 	return lower;
 }
 
+/* TLFS, "VTL entry": the VTL that is left is suspended until the one entered returns. */
+static void enter(struct vtl *vtl, int to, __u32 reason)
+{
+	char *page = assist_page(vtl, to);
+
+	if (page)
+		*(__u32 *)(page + HV_ASSIST_ENTRY_REASON) = reason;
+	switch_to(vtl, to, planes(vtl)->suspended_planes | 1U << planes(vtl)->plane);
+}
+
 static void vtl_call(struct vtl *vtl, __u64 input)
 {
-	__u16 suspended = planes(vtl)->suspended_planes | 1U << planes(vtl)->plane;
 	int to = next_higher(vtl);
-	char *page;
 
-	if (input || to == NO_VTL) {
+	if (input || to == NO_VTL)
 		answer(vtl, KVM_PLANE_HYPERCALL_UD);
-		return;
-	}
+	else
+		enter(vtl, to, HV_ENTRY_REASON_CALL);
+}
 
-	page = assist_page(vtl, to);
-	if (page)
-		*(__u32 *)(page + HV_ASSIST_ENTRY_REASON) = HV_ENTRY_REASON_CALL;
-	switch_to(vtl, to, suspended);
+/* The highest VTL that has one; all that exit are higher than the one that runs. */
+static void handle_interrupt(struct vtl *vtl)
+{
+	__u16 pending = kvm_run_plane_event(vtl->vm->run)->pending_event_planes;
+	int to;
+
+	pending &= planes(vtl)->req_exit_planes;
+	for (to = KVM_MAX_PLANES - 1; to > planes(vtl)->plane; to--) {
+		if (pending & 1U << to) {
+			enter(vtl, to, HV_ENTRY_REASON_INTERRUPT);
+			return;
+		}
+	}
 }
 
 /* TLFS, "VTL return": what is not a fast return loads RAX and RCX from the assist page. */
@@ -319,11 +358,13 @@ static void set_assist_page(struct vtl *vtl)
 
 bool vtl_handle_exit(struct vtl *vtl)
 {
-	const struct kvm_run *run = vtl->vm->run;
+	struct kvm_run *run = vtl->vm->run;
 
-	if (run->exit_reason == KVM_EXIT_PLANE_EVENT &&
-	    kvm_run_plane_event(vtl->vm->run)->cause == KVM_PLANE_EVENT_HYPERCALL) {
-		handle_hypercall(vtl);
+	if (run->exit_reason == KVM_EXIT_PLANE_EVENT) {
+		if (kvm_run_plane_event(run)->cause == KVM_PLANE_EVENT_HYPERCALL)
+			handle_hypercall(vtl);
+		else
+			handle_interrupt(vtl);
 		return true;
 	}
 	if (run->exit_reason == KVM_EXIT_X86_WRMSR && run->msr.index == HV_MSR_VP_ASSIST_PAGE) {

@@ -25,6 +25,7 @@ struct vtl_state {
  * struct vtl - VTLs of a VM
  * @gprs_only: carry the general registers and nothing else, between 64-bit VTLs.
  *	Faster, and wrong for a guest that uses the rest
+ * @interrupts: an interrupt for a higher VTL preempts a lower one
  * @kernel_switches: KVM may switch too, so nothing is known of a VTL that KVM
  *	may have run
  * @switches: how many were made here
@@ -34,6 +35,7 @@ struct vtl_state {
 struct vtl {
 	struct vm *vm;
 	bool gprs_only;
+	bool interrupts;
 	bool kernel_switches;
 	__u64 switches;
 	__u64 assist_msr[KVM_MAX_PLANES];
@@ -45,6 +47,9 @@ void vtl_init(struct vtl *vtl, struct vm *vm);
 
 /* From now on carry the general registers only. */
 void vtl_carry_gprs_only(struct vtl *vtl);
+
+/* From now on, which is before the first KVM_RUN, let higher VTLs preempt lower ones. */
+void vtl_take_interrupts(struct vtl *vtl);
 
 /* The next KVM_RUN goes on with the VTL whose turn it is. False: the exit is not about VTLs. */
 bool vtl_handle_exit(struct vtl *vtl);
