@@ -20,14 +20,17 @@ MAKEFLAGS += --no-print-directory
 JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 .SUFFIXES:
 .DELETE_ON_ERROR:
-.PHONY: all modules tools policies loader selftests check check-kvm bench-off profile demo vm lint tree \
-	patchstat modules_install modules_uninstall install uninstall clean help FORCE
+.PHONY: all modules tools policies loader selftests check check-kvm bench bench-plot bench-off \
+	profile demo vm lint tree patchstat modules_install modules_uninstall install uninstall clean \
+	help FORCE
 all: modules tools policies loader selftests $(O)/qemu/qemu
 
 help:
 	@echo 'make                     modules, libbpf and bpftool, policies, planectl, tests'
 	@echo 'make check               the tests, in a virtual machine (TAP)'
 	@echo 'make check-kvm           the KVM selftests of the kernel, on stock KVM and on ours (an hour)'
+	@echo 'make bench               what a round trip between VTLs costs; and $$O/bench.json'
+	@echo 'make bench-plot          docs/bench.svg of that'
 	@echo 'make bench-off           what a VM without planes pays, in instructions'
 	@echo 'make profile ROW=<row>   where the instructions of a row of the benchmark go'
 	@echo 'make demo                ten thousand VTL calls, by userspace and by policy'
@@ -160,10 +163,22 @@ $(O)/kvm-selftests/.built: scripts/kvm-selftests $(O)/config.mk
 	@O='$(O)' SRC='$(SRC)' scripts/kvm-selftests
 	@touch $@
 
+# The policy as a module's functions, for the benchmark.
+native := $(O)/selftests/vtl_native.ko
+
+$(native): $(wildcard selftests/native/*) bpf/vtl.bpf.c $(headers) $(O)/modules/.built $(O)/bin/bpftool
+	+@O='$(O)' KDIR='$(KDIR)' $(locked) selftests/native/build
+
+bench: all $(native)
+	@O='$(O)' selftests/run-bench
+
+bench-plot:
+	@O='$(O)' selftests/bench-plot docs/bench.svg
+
 bench-off: all
 	@O='$(O)' selftests/run-bench-off
 
-profile: all
+profile: all $(native)
 	@O='$(O)' ROW='$(ROW)' selftests/run-profile
 
 demo: all

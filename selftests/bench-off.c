@@ -3,15 +3,12 @@
  * bench-off: what a VM without planes pays for a hypercall and for an exit to userspace.
  *
  * It uses nothing of ours, so that it runs on the distribution's KVM too; run-bench-off compares
- * the two. The guest is this program's own image, as in vmm.c, and measures itself with RDTSC,
- * which counts instructions under QEMU's icount. Nothing is printed before all is measured: a
- * console that drains costs thousands.
- *
- * VMMCALL is of AMD's virtualization, which QEMU emulates; for counts it need not know Intel's.
+ * the two. The guest is this program's own image, as in vmm.c, and measures itself.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,16 +16,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "bench_stats.h"
+
 #define PAGE_SIZE	4096UL
 #define HUGE_PAGE_SIZE	(2UL << 20)
 #define CPUID_ENTRIES	256
-
-/* Until what boot started has ended */
-#define SETTLE_SECONDS	5
-
-#define BATCH		50
-#define BATCHES		200
-#define WARMUP		20
 
 #define PORT_EXIT	0x900
 #define PORT_DONE	0x901
@@ -47,11 +39,16 @@
 
 #define RFLAGS_FIXED	(1UL << 1)
 
+/* CPUID.0:EBX, "Genu" of "GenuineIntel" */
+#define INTEL_EBX	0x756e6547
+
 enum { EMPTY_LOOP, HYPERCALL, USERSPACE_EXIT, NR_KINDS };
 
-static const char * const names[NR_KINDS] = { "empty_loop", "null_hypercall", "userspace_exit" };
+static const char * const names[NR_KINDS] = { "", "null_hypercall", "userspace_exit" };
 
-static __u64 ticks[NR_KINDS][BATCHES];
+/* Intel has VMCALL, AMD and QEMU's emulation have VMMCALL. */
+static bool intel;
+static __u64 ticks[NR_KINDS][BENCH_BATCHES];
 static __u8 stack[16384] __attribute__((aligned(16)));
 
 /* The first GiB, mapped to itself */
@@ -82,7 +79,7 @@ static __u64 rdtsc(void)
 		     instruction "\n"					\
 		     "dec %%ebx\n"					\
 		     "jnz 1b"						\
-		     : : "i"(BATCH), "i"(NULL_HYPERCALL), "d"(PORT_EXIT)	\
+		     : : "i"(BENCH_BATCH), "i"(NULL_HYPERCALL), "d"(PORT_EXIT)	\
 		     : "rax", "rbx", "memory");				\
 	rdtsc() - start_;						\
 })
@@ -91,10 +88,10 @@ static void guest_main(void)
 {
 	int i, batch;
 
-	for (i = -WARMUP; i < BATCHES; i++) {
+	for (i = -BENCH_WARMUP; i < BENCH_BATCHES; i++) {
 		batch = i < 0 ? 0 : i;
 		ticks[EMPTY_LOOP][batch] = MEASURE("");
-		ticks[HYPERCALL][batch] = MEASURE("vmmcall");
+		ticks[HYPERCALL][batch] = intel ? MEASURE("vmcall") : MEASURE("vmmcall");
 		ticks[USERSPACE_EXIT][batch] = MEASURE("out %%al, %%dx");
 	}
 	asm volatile("out %%al, %%dx" : : "a"(0), "d"(PORT_DONE));
@@ -140,6 +137,7 @@ static void set_memory(int vm)
 static void set_cpuid(int kvm, int vcpu)
 {
 	struct kvm_cpuid2 *cpuid;
+	__u32 i;
 
 	cpuid = calloc(1, sizeof(*cpuid) + CPUID_ENTRIES * sizeof(cpuid->entries[0]));
 	if (!cpuid)
@@ -147,6 +145,9 @@ static void set_cpuid(int kvm, int vcpu)
 	cpuid->nent = CPUID_ENTRIES;
 	IOCTL(kvm, KVM_GET_SUPPORTED_CPUID, cpuid);
 	IOCTL(vcpu, KVM_SET_CPUID2, cpuid);
+	for (i = 0; i < cpuid->nent; i++)
+		if (!cpuid->entries[i].function)
+			intel = cpuid->entries[i].ebx == INTEL_EBX;
 	free(cpuid);
 }
 
@@ -198,27 +199,6 @@ static void run(int vcpu, struct kvm_run *run)
 	}
 }
 
-static int compare(const void *a, const void *b)
-{
-	__u64 x = *(const __u64 *)a, y = *(const __u64 *)b;
-
-	return (x > y) - (x < y);
-}
-
-/* A line "name p25 median p75", each per instruction of a batch */
-static void report(int kind)
-{
-	const int rank[] = { BATCHES / 4, BATCHES / 2, BATCHES * 3 / 4 };
-	size_t i;
-
-	qsort(ticks[kind], BATCHES, sizeof(ticks[kind][0]), compare);
-	printf("%s", names[kind]);
-	for (i = 0; i < sizeof(rank) / sizeof(rank[0]); i++)
-		printf(" %llu.%02llu", ticks[kind][rank[i]] / BATCH,
-		       ticks[kind][rank[i]] % BATCH * 100 / BATCH);
-	printf("\n");
-}
-
 int main(void)
 {
 	struct kvm_enable_cap split = { .cap = KVM_CAP_SPLIT_IRQCHIP, .args = { 24 } };
@@ -239,10 +219,11 @@ int main(void)
 	if (shared == MAP_FAILED)
 		fail("mmap of the vCPU");
 
-	sleep(SETTLE_SECONDS);
+	sleep(BENCH_SETTLE_SECONDS);
 	run(vcpu, shared);
 
-	for (kind = 0; kind < NR_KINDS; kind++)
-		report(kind);
+	for (kind = EMPTY_LOOP + 1; kind < NR_KINDS; kind++)
+		bench_report(names[kind], ticks[kind], ticks[EMPTY_LOOP]);
+	printf("tsc_khz %d\n", ioctl(vcpu, KVM_GET_TSC_KHZ, 0));
 	return 0;
 }

@@ -3,8 +3,6 @@
  * bench: what a VTL call and its return cost, switched by userspace and by policies.
  *
  * "bench" measures, "bench --profile ROW" goes round and round for run-profile to watch.
- * The guest measures itself with RDTSC, which counts instructions under QEMU's icount. Nothing is
- * printed before all is measured: a console that drains costs thousands.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -13,16 +11,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bench_stats.h"
 #include "policy.h"
 #include "vtl_guest.h"
 #include "vtl_switch.h"
-
-/* Until what boot started has ended */
-#define SETTLE_SECONDS	5
-
-#define BATCH		50
-#define BATCHES		200
-#define WARMUP		20
 
 /* How long a profile lasts, in instructions: enough for run-profile to come in. */
 #define PROFILE_TICKS	1500000000ULL
@@ -30,36 +22,66 @@
 /* No hypercall of KVM's: it answers -KVM_ENOSYS. */
 #define NULL_HYPERCALL	0x1000
 
+/* What VTL 0 writes to for the VMM to send an interrupt, to VTL 1 and to nobody */
+#define PORT_INTERRUPT	0x910
+#define PORT_NOTHING	0x911
+
+#define VECTOR		0x50
+#define MSI_ADDRESS	0xfee00000
+
+/* Intel SDM volume 3, "Extended xAPIC (x2APIC)" */
+#define MSR_APIC_BASE	0x1b
+#define APIC_BASE_X2APIC	0xfee00c00
+#define MSR_X2APIC_EOI	0x80b
+#define MSR_X2APIC_SPIV	0x80f
+#define APIC_SPIV_ON	0x1ff
+
+/* Where policies are with their programs replaced by C functions */
+#define NATIVE_MODULE	"/planes/selftests/vtl_native.ko"
+
 POLICY(vtl, "bpf/vtl.bpf.o");
 POLICY(passes, "selftests/policies/passes.bpf.o");
 POLICY(resumes, "selftests/policies/resumes.bpf.o");
 
 /**
+ * enum trip - what the guest does in a round trip
+ * @VTL_CALL: VTL 0 calls VTL 1, which returns at once
+ * @VTL_INTERRUPT: VTL 0 has the VMM send an interrupt to VTL 1, which handles it and returns
+ * @HYPERCALL: a hypercall that KVM does not know, of a guest that does not use Hyper-V's interface
+ */
+enum trip { VTL_CALL, VTL_INTERRUPT, HYPERCALL };
+
+/**
  * struct row - a row of the table
- * @vtls: the guest uses Hyper-V's interface, and VTL 1 returns at once when called
  * @policy: who switches; NULL is userspace
- * @rax: the hypercall's RAX
- * @rcx: its RCX
+ * @native: by what NATIVE_MODULE has in place of the policy's programs
  */
 static const struct row {
 	const char *name;
-	bool vtls;
+	enum trip trip;
 	const struct policy_object *policy;
-	__u32 rax;
-	__u32 rcx;
+	bool native;
 } rows[] = {
-	{ "switch_userspace", true, NULL, 0, HV_VTL_CALL },
-	{ "switch_policy_vtl", true, &policy_vtl, 0, HV_VTL_CALL },
-	{ "hypercall_passed", false, &policy_passes, NULL_HYPERCALL, 0 },
-	{ "policy_resume", false, &policy_resumes, NULL_HYPERCALL, 0 },
+	{ .name = "switch_userspace", .trip = VTL_CALL },
+	{ .name = "switch_policy_vtl", .trip = VTL_CALL, .policy = &policy_vtl },
+	{ .name = "switch_policy_native", .trip = VTL_CALL, .policy = &policy_vtl, .native = true },
+	{ .name = "switch_policy_vtl_interrupt", .trip = VTL_INTERRUPT, .policy = &policy_vtl },
+	{ .name = "switch_userspace_interrupt", .trip = VTL_INTERRUPT },
+	{ .name = "hypercall_passed", .trip = HYPERCALL, .policy = &policy_passes },
+	{ .name = "policy_resume", .trip = HYPERCALL, .policy = &policy_resumes },
 };
 
 #define NR_ROWS		(sizeof(rows) / sizeof(rows[0]))
 
 static const struct row *current;
 static bool profile;
-static __u64 ticks[NR_ROWS][BATCHES];
-static __u64 loop_ticks[BATCHES];
+static int tsc_khz;
+
+static struct result {
+	bool available;
+	__u64 ticks[BENCH_BATCHES];
+	__u64 empty[BENCH_BATCHES];
+} results[NR_ROWS];
 
 void fail(const char *fmt, ...)
 {
@@ -73,87 +95,167 @@ void fail(const char *fmt, ...)
 	exit(EXIT_FAILURE);
 }
 
-/* The guest. run-profile knows a round trip by its first instruction, bench_round_trip. */
+/* The guest. run-profile knows a round trip by its first instruction, bench_round_trip*. */
 
-void bench_batch(__u64 rax, __u64 rcx, __u64 n);
-void bench_empty_batch(__u64 rax, __u64 rcx, __u64 n);
-extern char bench_vtl1[];
+/* @a and @b are RAX and RCX of the hypercall, or EAX and the port. */
+typedef void (*batch_t)(__u64 a, __u64 b, __u64 n);
+
+void bench_hypercalls(__u64 a, __u64 b, __u64 n);
+void bench_no_hypercalls(__u64 a, __u64 b, __u64 n);
+void bench_outs(__u64 a, __u64 b, __u64 n);
+extern char bench_vtl1_calls[], bench_vtl1_interrupts[], bench_interrupt[];
+static volatile __u64 interrupts __attribute__((used));
+static volatile __u64 sent;
+
+#define BATCH(name, begin, a, b, insn)		\
+	name ":\n"				\
+	"	push	%rbx\n"		\
+	"	mov	%rdx, %rbx\n"		\
+	begin ":\n"				\
+	"	mov	%rdi, %" a "\n"	\
+	"	mov	%rsi, %" b "\n"	\
+	insn "\n"				\
+	"	dec	%rbx\n"		\
+	"	jnz	" begin "\n"		\
+	"	pop	%rbx\n"		\
+	"	ret\n"
+
+/* VTL 1 returns and is called, or interrupted: then RAX and RCX are VTL 0's, for the return. */
 asm(".pushsection .text\n"
-	".globl bench_batch, bench_empty_batch, bench_round_trip\n"
-	"bench_batch:\n"
-	"	push	%rbx\n"
-	"	mov	%rdx, %rbx\n"
-	"bench_round_trip:\n"
-	"	mov	%rdi, %rax\n"
-	"	mov	%rsi, %rcx\n"
-	"	call	guest_hypercall_insn\n"
-	"	dec	%rbx\n"
-	"	jnz	bench_round_trip\n"
-	"	pop	%rbx\n"
-	"	ret\n"
-	"bench_empty_batch:\n"
-	"	push	%rbx\n"
-	"	mov	%rdx, %rbx\n"
-	"1:	mov	%rdi, %rax\n"
-	"	mov	%rsi, %rcx\n"
-	"	dec	%rbx\n"
-	"	jnz	1b\n"
-	"	pop	%rbx\n"
-	"	ret\n"
-	"bench_vtl1:\n"
+	BATCH("bench_hypercalls", "bench_round_trip_1", "rax", "rcx", "call guest_hypercall_insn")
+	BATCH("bench_no_hypercalls", "bench_empty", "rax", "rcx", "")
+	BATCH("bench_outs", "bench_round_trip_2", "rax", "rdx", "out %eax, %dx")
+	"bench_vtl1_calls:\n"
 	"	mov	$" GUEST_STR(HV_VTL_RETURN_FAST) ", %eax\n"
 	"	mov	$" GUEST_STR(HV_VTL_RETURN) ", %ecx\n"
 	"	call	guest_hypercall_insn\n"
-	"	jmp	bench_vtl1\n"
+	"	jmp	bench_vtl1_calls\n"
+	"bench_vtl1_interrupts:\n"
+	"	xor	%eax, %eax\n"
+	"	mov	$" GUEST_STR(HV_VTL_RETURN) ", %ecx\n"
+	"	call	guest_hypercall_insn\n"
+	"	jmp	bench_vtl1_interrupts\n"
+	"bench_interrupt:\n"
+	"	mov	%rax, vtl_assist_pages+4096+" GUEST_STR(HV_ASSIST_RETURN_RAX) "\n"
+	"	mov	%rcx, vtl_assist_pages+4096+" GUEST_STR(HV_ASSIST_RETURN_RCX) "\n"
+	"	push	%rdx\n"
+	"	incq	interrupts\n"
+	"	mov	$" GUEST_STR(MSR_X2APIC_EOI) ", %ecx\n"
+	"	xor	%eax, %eax\n"
+	"	xor	%edx, %edx\n"
+	"	wrmsr\n"
+	"	pop	%rdx\n"
+	"	iretq\n"
 	".popsection\n");
 
-static void vtl1(void)
+static void vtl1_calls(void)
 {
 	vtl_enable();
 	vtl_enable_assist_page();
-	asm volatile("jmp bench_vtl1");
-	__builtin_unreachable();
+	asm volatile("jmp bench_vtl1_calls");
+}
+
+static struct {
+	__u16 offset_low;
+	__u16 selector;
+	__u16 type;
+	__u16 offset_mid;
+	__u64 rest;
+} idt[VECTOR + 1];
+
+static void vtl1_interrupts(void)
+{
+	struct __attribute__((packed)) {
+		__u16 limit;
+		__u64 base;
+	} idtr = { sizeof(idt) - 1, (unsigned long)idt };
+
+	idt[VECTOR].offset_low = (unsigned long)bench_interrupt;
+	idt[VECTOR].offset_mid = (unsigned long)bench_interrupt >> 16;
+	idt[VECTOR].selector = GUEST_CS;
+	idt[VECTOR].type = 0x8e00;		/* interrupt gate, present */
+	asm volatile("lidt %0" : : "m"(idtr));
+
+	wrmsr(MSR_APIC_BASE, APIC_BASE_X2APIC);
+	wrmsr(MSR_X2APIC_SPIV, APIC_SPIV_ON);
+	vtl_enable();
+	vtl_enable_assist_page();
+	asm volatile("sti; jmp bench_vtl1_interrupts");
+}
+
+static __u64 measure(batch_t batch, __u64 a, __u64 b)
+{
+	__u64 start = read_tsc();
+
+	batch(a, b, BENCH_BATCH);
+	return read_tsc() - start;
+}
+
+/* Batches of the row, and of what the row is not about */
+static __u64 measure_row(void)
+{
+	switch (current->trip) {
+	case VTL_CALL:
+		return measure(bench_hypercalls, 0, HV_VTL_CALL);
+	case VTL_INTERRUPT:
+		return measure(bench_outs, 0, PORT_INTERRUPT);
+	case HYPERCALL:
+		return measure(bench_hypercalls, NULL_HYPERCALL, 0);
+	}
+	return 0;
+}
+
+static __u64 measure_empty(void)
+{
+	if (current->trip == VTL_INTERRUPT)
+		return measure(bench_outs, 0, PORT_NOTHING);
+	return measure(bench_no_hypercalls, 0, 0);
+}
+
+static void measure_all(struct result *result)
+{
+	int i, batch;
+
+	for (i = -BENCH_WARMUP; i < BENCH_BATCHES; i++) {
+		batch = i < 0 ? 0 : i;
+		result->empty[batch] = measure_empty();
+		result->ticks[batch] = measure_row();
+	}
 }
 
 static void go_round(void)
 {
 	__u64 start;
 
-	bench_batch(current->rax, current->rcx, BATCH);
 	guest_sync(0);
 	start = read_tsc();
 	while (read_tsc() - start < PROFILE_TICKS)
-		bench_batch(current->rax, current->rcx, BATCH);
+		measure_row();
 }
 
-static void measure(void)
+static void vtl0(void)
 {
-	__u64 start, end;
-	int i, batch;
+	struct result *result = &results[current - rows];
 
-	for (i = -WARMUP; i < BATCHES; i++) {
-		batch = i < 0 ? 0 : i;
-		start = read_tsc();
-		bench_empty_batch(current->rax, current->rcx, BATCH);
-		end = read_tsc();
-		loop_ticks[batch] = end - start;
-		start = read_tsc();
-		bench_batch(current->rax, current->rcx, BATCH);
-		end = read_tsc();
-		ticks[current - rows][batch] = end - start;
-	}
-}
-
-static void guest_main(void)
-{
-	if (current->vtls) {
+	if (current->trip != HYPERCALL) {
 		vtl_enable();
 		vtl_enable_assist_page();
+		vtl_call();
 	}
+
+	interrupts = 0;
+	sent = 0;
+	measure_row();
+	result->available = current->trip != VTL_INTERRUPT || interrupts;
+	if (!result->available)
+		guest_done();
+
 	if (profile)
 		go_round();
 	else
-		measure();
+		measure_all(result);
+	/* None was lost, and none came twice. */
+	GUEST_ASSERT_EQ(interrupts, sent);
 	guest_done();
 }
 
@@ -170,73 +272,89 @@ static void print_symbols(void)
 	sleep(1);
 }
 
+static void send_interrupt(struct vm *vm, __u16 port)
+{
+	struct kvm_msi msi = { .address_lo = MSI_ADDRESS, .data = VECTOR };
+
+	/* VTL 0's local APIC is off. */
+	vm_ioctl(port == PORT_INTERRUPT ? vm->plane[1] : vm->fd, KVM_SIGNAL_MSI, &msi);
+	sent += port == PORT_INTERRUPT;
+}
+
 static void run(struct vtl *vtl)
 {
+	struct kvm_run *run = vtl->vm->run;
+
 	for (;;) {
 		struct guest_call *call;
 
 		vm_run(vtl->vm);
 		if (vtl_handle_exit(vtl))
 			continue;
+		if (run->exit_reason == KVM_EXIT_IO &&
+		    (run->io.port == PORT_INTERRUPT || run->io.port == PORT_NOTHING)) {
+			send_interrupt(vtl->vm, run->io.port);
+			continue;
+		}
 		call = vm_guest_call(vtl->vm);
 		if (!call)
-			fail("guest, plane %u: %s", kvm_run_planes(vtl->vm->run)->plane,
-			     vm_exit_name(vtl->vm->run->exit_reason));
+			fail("guest, plane %u: %s", kvm_run_planes(run)->plane,
+			     vm_exit_name(run->exit_reason));
 		if (call->cmd == GUEST_DONE)
 			return;
 		print_symbols();
 	}
 }
 
-static void run_row(const struct row *row)
+static void use_policy(struct vtl *vtl, const struct row *row, struct policy *policy)
+{
+	int err = policy_load(policy, row->policy);
+
+	if (err)
+		fail("%s: the policy does not load: %s", row->name, strerror(-err));
+	if (row->native && system("insmod " NATIVE_MODULE))
+		fail("%s: no " NATIVE_MODULE, row->name);
+	if (vtl_use_policy(vtl, policy->link_fd))
+		fail("%s: KVM_CAP_PLANE_SWITCH: %s", row->name, strerror(errno));
+}
+
+/* The row is what its name says only if the policy did it all. */
+static void check_policy(struct vtl *vtl, const struct row *row)
 {
 	struct policy_status status;
+
+	if (!policy_read_status(vtl->vm, &status))
+		fail("no plane_policy in debugfs");
+	if (status.eject_kind)
+		fail("%s: the policy was ejected: %s", row->name, status.eject_message);
+	if (vtl->switches)
+		fail("%s: userspace switched as well", row->name);
+}
+
+static void run_row(const struct row *row)
+{
 	struct policy policy;
 	struct vtl vtl;
-	int err;
 
 	current = row;
 	vtl_init(&vtl, vm_create(2));
-	vm_start(vtl.vm, 0, guest_main);
-	vm_start(vtl.vm, 1, vtl1);
-	if (row->policy) {
-		err = policy_load(&policy, row->policy);
-		if (err)
-			fail("%s: the policy does not load: %s", row->name, strerror(-err));
-		if (vtl_use_policy(&vtl, policy.link_fd))
-			fail("%s: KVM_CAP_PLANE_SWITCH: %s", row->name, strerror(errno));
-	}
+	tsc_khz = vm_ioctl(vtl.vm->vcpu[0], KVM_GET_TSC_KHZ, 0);
+	vm_start(vtl.vm, 0, vtl0);
+	vm_start(vtl.vm, 1, row->trip == VTL_INTERRUPT ? vtl1_interrupts : vtl1_calls);
+	if (row->policy)
+		use_policy(&vtl, row, &policy);
+	else if (row->trip == VTL_INTERRUPT)
+		vtl_take_interrupts(&vtl);
 
 	run(&vtl);
 
 	if (row->policy) {
-		if (!policy_read_status(vtl.vm, &status) || status.eject_kind)
-			fail("%s: the policy was ejected: %s", row->name, status.eject_message);
-		if (row->vtls && vtl.switches)
-			fail("%s: userspace switched as well", row->name);
+		check_policy(&vtl, row);
+		if (row->native && system("rmmod vtl_native"))
+			fail("%s: rmmod", row->name);
 		policy_unload(&policy);
 	}
 	vm_free(vtl.vm);
-}
-
-static int compare(const void *a, const void *b)
-{
-	__u64 x = *(const __u64 *)a, y = *(const __u64 *)b;
-
-	return (x > y) - (x < y);
-}
-
-/* A line "name p25 median p75 p99", each per instruction of a batch */
-static void report(const char *name, __u64 *t)
-{
-	const int rank[] = { BATCHES / 4, BATCHES / 2, BATCHES * 3 / 4, BATCHES * 99 / 100 };
-	size_t i;
-
-	qsort(t, BATCHES, sizeof(t[0]), compare);
-	printf("%s", name);
-	for (i = 0; i < sizeof(rank) / sizeof(rank[0]); i++)
-		printf(" %llu.%02llu", t[rank[i]] / BATCH, t[rank[i]] % BATCH * 100 / BATCH);
-	printf("\n");
 }
 
 static const struct row *find_row(const char *name)
@@ -261,11 +379,15 @@ int main(int argc, char **argv)
 	if (argc > 1)
 		fail("usage: bench [--profile ROW]");
 
-	sleep(SETTLE_SECONDS);
+	sleep(BENCH_SETTLE_SECONDS);
 	for (i = 0; i < NR_ROWS; i++)
 		run_row(&rows[i]);
-	report("empty_loop", loop_ticks);
+
 	for (i = 0; i < NR_ROWS; i++)
-		report(rows[i].name, ticks[i]);
+		if (results[i].available)
+			bench_report(rows[i].name, results[i].ticks, results[i].empty);
+		else
+			printf("%s not available\n", rows[i].name);
+	printf("tsc_khz %d\n", tsc_khz);
 	return 0;
 }

@@ -5,7 +5,7 @@
 #
 # LOG is what QEMU's "log exec,nochain" writes with one instruction a translation block; KALLSYMS is
 # /proc/kallsyms of that machine and its "bpftool prog show", NM the symbols of the program that is
-# also the guest, in which bench_round_trip is where a round trip begins.
+# also the guest, in which bench_round_trip* is where a round trip begins.
 
 use strict;
 use warnings;
@@ -96,8 +96,8 @@ sub place {
 
 # The log, cut into round trips. A trip is a list of [place, instructions].
 
-my ($begin) = map { $_->[0] } grep { $_->[1] eq 'bench_round_trip' } @program;
-die "no bench_round_trip in $nm\n" if !$begin;
+my %begin = map { $_->[0] => 1 } grep { $_->[1] =~ /^bench_round_trip/ } @program;
+die "no bench_round_trip in $nm\n" if !%begin;
 
 my (@seen, $trip, $last);
 open(my $in, '<', $log) or die "$log: $!\n";
@@ -110,7 +110,7 @@ while (<$in>) {
 	next unless m{^Trace \d+: \S+ \[[0-9a-f]+/([0-9a-f]+)/([0-9a-f]+)/};
 	my ($pc, $flags) = ($1, hex($2));
 
-	if ($flags & IN_GUEST && hex($pc) == $begin) {
+	if ($flags & IN_GUEST && $begin{hex($pc)}) {
 		push @seen, $trip if $trip;
 		last if @seen == $trips;
 		$trip = [];
