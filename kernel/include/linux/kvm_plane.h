@@ -159,7 +159,7 @@ struct kvm_plane_vcpu {
 
 extern struct mutex kvm_plane_vcpu_lock;
 
-/* VMs that have a second plane or memory attributes; without one, all this costs next to nothing. */
+/* VMs with a second plane or memory attributes; without any, all this costs next to nothing. */
 extern struct static_key_false_deferred kvm_planes_used;
 
 void kvm_plane_use(struct kvm *kvm);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * KVM planes: what stock KVM calls, so that a VM without planes pays a no-op, or a
- * load and a predicted branch if another VM has planes. Included by <linux/kvm_host.h>, after its structs.
+ * load and a predicted branch if another VM has planes. Included by
+ * <linux/kvm_host.h>, after its structs.
  */
 #ifndef __KVM_PLANE_INLINE_H
 #define __KVM_PLANE_INLINE_H

@@ -37,6 +37,7 @@ DEFINE_MUTEX(kvm_plane_vcpu_lock);
 
 /* See kvm_plane_use(). Kernel text is not patched back and forth as VMs come and go. */
 DEFINE_STATIC_KEY_DEFERRED_FALSE(kvm_planes_used, HZ);
+/* For kvm-amd and kvm-intel */
 EXPORT_SYMBOL_GPL(kvm_planes_used);
 static DEFINE_MUTEX(kvm_planes_used_lock);
 
@@ -501,18 +502,35 @@ struct kvm_plane_vcpu_stats {
 	struct kvm_plane_stat plane;
 };
 
-/**
- * kvm_plane_stat_at - find a statistic of a vCPU
- * @vcpu: the vCPU
- * @offset: as in kvm_vcpu_stats_desc
- */
-u64 *kvm_plane_stat_at(struct kvm_vcpu *vcpu, size_t offset)
+/* Where the statistic of a vCPU is whose kvm_stats_desc has @offset */
+static u64 *kvm_plane_stat_at(struct kvm_vcpu *vcpu, size_t offset)
 {
 	BUILD_BUG_ON(offsetof(struct kvm_plane_vcpu_stats, plane) != sizeof(vcpu->stat));
 
 	if (offset < sizeof(vcpu->stat))
 		return (void *)&vcpu->stat + offset;
 	return (void *)&vcpu->plane.stat + offset - sizeof(vcpu->stat);
+}
+
+/**
+ * kvm_plane_add_stat - add up a statistic of vCPUs
+ * @vcpu: the vCPU, of one plane
+ * @offset: as in kvm_vcpu_stats_desc
+ * @sum: what to add it to
+ */
+void kvm_plane_add_stat(struct kvm_vcpu *vcpu, size_t offset, u64 *sum)
+{
+	*sum += *kvm_plane_stat_at(vcpu, offset);
+}
+
+/**
+ * kvm_plane_clear_stat - set a statistic of a vCPU to 0
+ * @vcpu: the vCPU, of one plane
+ * @offset: as in kvm_vcpu_stats_desc
+ */
+void kvm_plane_clear_stat(struct kvm_vcpu *vcpu, size_t offset)
+{
+	*kvm_plane_stat_at(vcpu, offset) = 0;
 }
 
 static void kvm_plane_add_stats(void *to, struct kvm_vcpu *from)

@@ -15,7 +15,8 @@ extern struct file_operations kvm_vcpu_fops;
 void kvm_vcpu_init(struct kvm_vcpu *vcpu, struct kvm *kvm, unsigned int id);
 void kvm_vcpu_destroy(struct kvm_vcpu *vcpu);
 ssize_t kvm_plane_stats_read(struct kvm_vcpu *vcpu, char __user *buf, size_t size, loff_t *offset);
-u64 *kvm_plane_stat_at(struct kvm_vcpu *vcpu, size_t offset);
+void kvm_plane_add_stat(struct kvm_vcpu *vcpu, size_t offset, u64 *sum);
+void kvm_plane_clear_stat(struct kvm_vcpu *vcpu, size_t offset);
 long kvm_vcpu_ioctl(struct file *filp, unsigned int ioctl, unsigned long arg);
 
 #endif /* __KVM_MAIN_PLANE_H */
