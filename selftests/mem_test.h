@@ -8,20 +8,6 @@
 
 #include "test.h"
 
-/* For headers older than Linux 6.8 */
-#ifndef KVM_SET_MEMORY_ATTRIBUTES
-struct kvm_memory_attributes {
-	__u64 address;
-	__u64 size;
-	__u64 attributes;
-	__u64 flags;
-};
-
-#define KVM_SET_MEMORY_ATTRIBUTES	_IOW(KVMIO, 0xd2, struct kvm_memory_attributes)
-#define KVM_CAP_MEMORY_ATTRIBUTES	233
-#define KVM_EXIT_MEMORY_FAULT		39
-#endif
-
 #ifndef ARRAY_SIZE
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #endif

@@ -12,6 +12,20 @@
 
 #include "guest.h"
 
+/* For headers older than Linux 6.8 */
+#ifndef KVM_SET_MEMORY_ATTRIBUTES
+struct kvm_memory_attributes {
+	__u64 address;
+	__u64 size;
+	__u64 attributes;
+	__u64 flags;
+};
+
+#define KVM_SET_MEMORY_ATTRIBUTES	_IOW(KVMIO, 0xd2, struct kvm_memory_attributes)
+#define KVM_CAP_MEMORY_ATTRIBUTES	233
+#define KVM_EXIT_MEMORY_FAULT		39
+#endif
+
 /* Memory below 1 MiB for code in real mode; the VMM's own pages, not the image. */
 #define VMM_LOW_GPA	0x10000
 #define VMM_LOW_SIZE	0x10000

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,14 +24,17 @@
 #define DEFAULT_CALLS	10000
 #define BATCH		50
 #define MAX_BATCHES	20000
+#define CALLS_AFTER_REMOVAL	1000
 
 static const char usage[] =
 	"usage: vtl-vmm [--switch userspace | userspace-gprs | policy[=PIN]] [--calls N]\n"
+	"               [--until-removed]\n"
 	"  userspace       this program switches VTLs (default)\n"
 	"  userspace-gprs  the same, but carries the general registers only: what the\n"
 	"                  fastest VMM could do, and too little for many guests\n"
 	"  policy          KVM does, by the policy pinned at PIN (" DEFAULT_PIN ")\n"
-	"  --calls N       VTL calls to make (10000)\n";
+	"  --calls N       VTL calls to make (10000)\n"
+	"  --until-removed and then more, until 1000 were made after the policy was removed\n";
 
 void fail(const char *fmt, ...)
 {
@@ -47,6 +51,7 @@ void fail(const char *fmt, ...)
 /* The guest. */
 
 static __u64 calls = DEFAULT_CALLS;
+static volatile bool go_on;		/* with more calls than that; the VMM ends it */
 volatile __u64 vtl1_counter;		/* VTL 1's, in assembly */
 static __u64 ticks[MAX_BATCHES];
 static __u64 nr_batches;
@@ -102,7 +107,8 @@ static void make_calls(__u64 n, __u64 *random)
 
 	start = read_tsc();
 	guest_run(&in, &out);
-	ticks[nr_batches++] = read_tsc() - start;
+	if (nr_batches < MAX_BATCHES)
+		ticks[nr_batches++] = read_tsc() - start;
 
 	GUEST_ASSERT_EQ(out.gpr[R8], 0);
 	GUEST_ASSERT_EQ(out.gpr[R9], in.gpr[R9] + n);
@@ -124,6 +130,10 @@ static void vtl0(void)
 		n = left < BATCH ? left : BATCH;
 		make_calls(n, &random);
 	}
+	while (go_on) {
+		make_calls(BATCH, &random);
+		calls += BATCH;
+	}
 	GUEST_ASSERT_EQ(vtl1_counter, calls);
 	guest_done();
 }
@@ -139,7 +149,7 @@ static int compare_ticks(const void *a, const void *b)
 
 static void print_ticks(void)
 {
-	__u64 full = calls / BATCH;
+	__u64 full = calls / BATCH < nr_batches ? calls / BATCH : nr_batches;
 	__u64 median10;
 
 	if (!full)
@@ -172,6 +182,8 @@ static __u64 run(struct vtl *vtl)
 		struct guest_call *call;
 
 		exits += vm_run(vtl->vm) == KVM_EXIT_PLANE_EVENT;
+		if (vtl->switches > 2 * CALLS_AFTER_REMOVAL)
+			go_on = false;
 		if (vtl_handle_exit(vtl))
 			continue;
 		call = vm_guest_call(vtl->vm);
@@ -188,6 +200,7 @@ int main(int argc, char **argv)
 	static const struct option options[] = {
 		{ "switch", required_argument, NULL, 's' },
 		{ "calls", required_argument, NULL, 'c' },
+		{ "until-removed", no_argument, NULL, 'u' },
 		{ "help", no_argument, NULL, 'h' },
 		{ }
 	};
@@ -208,6 +221,9 @@ int main(int argc, char **argv)
 			if (*end || !calls || calls > MAX_BATCHES * BATCH)
 				fail("--calls: 1 to %d", MAX_BATCHES * BATCH);
 			break;
+		case 'u':
+			go_on = true;
+			break;
 		default:
 			fputs(usage, c == 'h' ? stdout : stderr);
 			return c == 'h' ? EXIT_SUCCESS : 2;
@@ -219,6 +235,9 @@ int main(int argc, char **argv)
 		pin = how + 7;
 	else if (strcmp(how, "userspace") && strcmp(how, "userspace-gprs"))
 		fail("--switch %s?\n%s", how, usage);
+
+	if (go_on && !pin)
+		fail("--until-removed: there is no policy\n%s", usage);
 
 	vtl_init(&vtl, vm_create(2));
 	if (!strcmp(how, "userspace-gprs"))
