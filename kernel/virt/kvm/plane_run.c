@@ -337,6 +337,7 @@ int __kvm_plane_halt(struct kvm_vcpu *vcpu)
 	case KVM_PLANE_TO_USER:
 		vcpu->run->exit_reason = KVM_EXIT_PLANE_EVENT;
 		*kvm_run_plane_event(vcpu->run) = (struct kvm_plane_event) {
+			.pending_event_planes = kvm_plane_pending(vcpu),
 			.cause = KVM_PLANE_EVENT_HALT,
 		};
 		return 0;
