@@ -183,6 +183,8 @@ static void kvm_plane_change(struct kvm_vcpu *from, struct kvm_vcpu *to)
 	to->wants_to_run = from->wants_to_run;
 	from->wants_to_run = false;
 	to->plane.entered_at = to->stat.exits;
+	/* Not of what it does now, but of when it was left, or of KVM_TRANSLATE. */
+	to->plane.mem_fault.flags = 0;
 
 	kvm_arch_plane_carry(from, to, from->plane.switch_state);
 	kvm_plane_load(from, to);
