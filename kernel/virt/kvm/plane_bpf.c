@@ -959,13 +959,18 @@ static struct kvm_plane_policy *kvm_plane_get_policy(int fd)
 	return policy ?: ERR_PTR(-EINVAL);
 }
 
-/* Opt in: the policy has its say before the VM has the policy. *@events: it wants to know of them. */
-static int kvm_plane_call_attach(struct kvm *kvm, struct kvm_plane_policy *policy, bool *events)
+/*
+ * Opt in: the policy has its say before the VM has it. *@events: it wants to know of them.
+ *
+ * One that replaces it meanwhile either is asked itself, or finds that the VM has it.
+ */
+static int kvm_plane_set_policy(struct kvm *kvm, struct kvm_plane_policy *policy, bool *events)
 {
 	struct kvm_plane_vm_ctx ctx = {
 		.vm_id = kvm->planes.id,
 		.split_fpu = kvm->planes.split_fpu,
 	};
+	struct kvm_plane_policy *old;
 	struct kvm_plane_ops *ops;
 	int r;
 
@@ -973,12 +978,18 @@ static int kvm_plane_call_attach(struct kvm *kvm, struct kvm_plane_policy *polic
 	/* Removed since it was found */
 	if (!ops)
 		return -EINVAL;
-	*events = ops->event;
-	if (!ops->attach)
-		return 0;
+	if (ops->attach) {
+		r = ops->attach(&ctx);
+		if (r < 0)
+			return r >= -MAX_ERRNO ? r : -EINVAL;
+	}
 
-	r = ops->attach(&ctx);
-	return r >= -MAX_ERRNO ? min(r, 0) : -EINVAL;
+	*events = ops->event;
+	/* The old one may be ejected meanwhile; whoever unsets the pointer puts it. */
+	old = unrcu_pointer(xchg(&kvm->planes.policy, RCU_INITIALIZER(policy)));
+	if (old)
+		kvm_plane_put_policy(old);
+	return 0;
 }
 
 /**
@@ -1011,16 +1022,12 @@ int kvm_plane_policy_attach(struct kvm *kvm, int fd)
 
 	/* The ops stay while the lock is held, even if they sleep. */
 	scoped_guard(mutex, &kvm_plane_policies_lock)
-		r = kvm_plane_call_attach(kvm, policy, &events);
+		r = kvm_plane_set_policy(kvm, policy, &events);
 	if (r) {
 		kvm_plane_put_policy(policy);
 		return r;
 	}
 
-	/* @old may be ejected meanwhile; whoever unsets the pointer puts it. */
-	old = unrcu_pointer(xchg(&kvm->planes.policy, RCU_INITIALIZER(policy)));
-	if (old)
-		kvm_plane_put_policy(old);
 	if (events)
 		kvm_plane_watch(kvm);
 	return 0;
