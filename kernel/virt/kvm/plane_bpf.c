@@ -1055,8 +1055,11 @@ int kvm_plane_policy_detach(struct kvm *kvm)
 	scoped_guard(mutex, &kvm_plane_policies_lock) {
 		ops = rcu_dereference_protected(policy->ops,
 						lockdep_is_held(&kvm_plane_policies_lock));
-		if (ops && ops->detach)
+		if (ops && ops->detach) {
+			/* It is the last to be called for the VM: the ops that run are to end. */
+			synchronize_rcu_expedited();
 			ops->detach(&ctx);
+		}
 	}
 	kvm_plane_put_policy(policy);
 	return 0;
