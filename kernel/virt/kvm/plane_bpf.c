@@ -356,13 +356,14 @@ EXPORT_SYMBOL_GPL(bpf_kvm_plane_skip_insn);
  * @ctx: the exit
  *
  * An interrupt that the plane's APIC priority lets through, an NMI or an SMI,
- * whatever its RFLAGS.IF. In the op event, @ctx->pending says the same for less.
+ * whatever its RFLAGS.IF. A synthetic timer of Hyper-V that has just expired may be
+ * seen later, by the op event. There, @ctx->pending says the same for less.
  *
  * Return: a mask of planes other than the one that runs.
  */
 __bpf_kfunc u32 bpf_kvm_plane_pending(struct kvm_plane_ctx *ctx)
 {
-	return kvm_plane_pending(to_call(ctx)->vcpu);
+	return __kvm_plane_pending(to_call(ctx)->vcpu);
 }
 EXPORT_SYMBOL_GPL(bpf_kvm_plane_pending);
 

@@ -118,8 +118,8 @@ static void kvm_plane_set_running(struct kvm_vcpu *vcpu)
 	smp_mb();
 }
 
-/* The planes, other than @vcpu's own, that have a pending interrupt. */
-u16 kvm_plane_pending(struct kvm_vcpu *vcpu)
+/* As kvm_plane_pending(), but does not sleep: some timers may have expired unseen. */
+u16 __kvm_plane_pending(struct kvm_vcpu *vcpu)
 {
 	struct kvm_vcpu *sibling;
 	unsigned int id;
@@ -133,18 +133,35 @@ u16 kvm_plane_pending(struct kvm_vcpu *vcpu)
 	return planes;
 }
 
+/* The planes, other than @vcpu's own, that have a pending interrupt. */
+u16 kvm_plane_pending(struct kvm_vcpu *vcpu)
+{
+	struct kvm_vcpu *sibling;
+	unsigned int id;
+
+	for (id = 0; id < KVM_MAX_PLANES; id++) {
+		sibling = kvm_vcpu_sibling(vcpu, id);
+		if (sibling && sibling != vcpu)
+			kvm_arch_plane_run_timers(sibling);
+	}
+	return __kvm_plane_pending(vcpu);
+}
+
 /* The same, of those that were kicked; the others have none. */
 static u16 kvm_plane_pending_kicked(struct kvm_vcpu *vcpu)
 {
 	unsigned long *kicked = &vcpu->plane.vcpu0->plane.kicked;
 	unsigned long mask = READ_ONCE(*kicked) & ~BIT(vcpu->plane.id);
+	struct kvm_vcpu *sibling;
 	unsigned int id;
 	u16 planes = 0;
 
 	for_each_set_bit(id, &mask, KVM_MAX_PLANES) {
+		sibling = kvm_vcpu_sibling(vcpu, id);
 		clear_bit(id, kicked);
 		smp_mb__after_atomic();
-		if (!kvm_arch_plane_has_event(kvm_vcpu_sibling(vcpu, id)))
+		kvm_arch_plane_run_timers(sibling);
+		if (!kvm_arch_plane_has_event(sibling))
 			continue;
 		/* It stays pending, and is looked at again after the next switch. */
 		set_bit(id, kicked);

@@ -338,8 +338,21 @@ bool kvm_arch_plane_quiet(struct kvm_vcpu *vcpu)
 }
 
 /**
- * kvm_arch_plane_has_event - whether a plane has a pending interrupt
+ * kvm_arch_plane_run_timers - have timers of a plane that have expired raise their events
  * @vcpu: the plane's vCPU, which does not run
+ *
+ * As the plane does by itself before it is entered. May sleep: a synthetic timer of
+ * Hyper-V writes a message to guest memory.
+ */
+void kvm_arch_plane_run_timers(struct kvm_vcpu *vcpu)
+{
+	if (kvm_check_request(KVM_REQ_HV_STIMER, vcpu))
+		kvm_hv_process_stimers(vcpu);
+}
+
+/**
+ * kvm_arch_plane_has_event - whether a plane has a pending interrupt
+ * @vcpu: the plane's vCPU, which does not run; interrupts may be off
  *
  * One that its own APIC priority lets through, an NMI or an SMI; or one that it
  * was about to take when it was left. Whether the plane would take it at once
@@ -347,9 +360,6 @@ bool kvm_arch_plane_quiet(struct kvm_vcpu *vcpu)
  */
 bool kvm_arch_plane_has_event(struct kvm_vcpu *vcpu)
 {
-	/* What a plane does by itself before it is entered. */
-	if (kvm_check_request(KVM_REQ_HV_STIMER, vcpu))
-		kvm_hv_process_stimers(vcpu);
 	if (kvm_cpu_has_pending_timer(vcpu))
 		kvm_inject_pending_timer_irqs(vcpu);
 
