@@ -168,7 +168,7 @@ static unsigned long kvm_plane_insn_hva_cached(struct kvm_vcpu *vcpu, bool cs_l)
  */
 static unsigned long kvm_plane_next_rip(struct kvm_vcpu *vcpu, bool cs_l)
 {
-	unsigned long hva;
+	unsigned long hva, rip;
 	u32 insn = 0;
 
 	pagefault_disable();
@@ -177,9 +177,16 @@ static unsigned long kvm_plane_next_rip(struct kvm_vcpu *vcpu, bool cs_l)
 		insn = 0;
 	pagefault_enable();
 
+	rip = kvm_rip_read(vcpu);
 	if ((insn & 0xffffff) == 0xd9010f)
-		return kvm_rip_read(vcpu) + 3;
-	return insn == 0xd9010ff3 ? kvm_rip_read(vcpu) + 4 : 0;
+		rip += 3;
+	else if (insn == 0xd9010ff3)
+		rip += 4;
+	else
+		return 0;
+
+	/* EIP wraps. */
+	return cs_l ? rip : (u32)rip;
 }
 
 /* Whether to skip an instruction is all that there is to it: nobody steps through the guest. */
