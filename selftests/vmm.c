@@ -197,8 +197,8 @@ static void create_vcpu(struct vm *vm, int kvm, int id)
 {
 	vm->vcpu[0] = vm_ioctl(vm->fd, KVM_CREATE_VCPU, id);
 	vm_ioctl(vm->vcpu[0], KVM_SET_CPUID2, vm->cpuid);
-	vm->run = mmap(NULL, vm_ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0), PROT_READ | PROT_WRITE,
-		       MAP_SHARED, vm->vcpu[0], 0);
+	vm->run_size = vm_ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
+	vm->run = mmap(NULL, vm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vm->vcpu[0], 0);
 	if (vm->run == MAP_FAILED)
 		fail("mmap of a vCPU: %s", strerror(errno));
 }
@@ -298,6 +298,8 @@ void vm_free(struct vm *vm)
 			close(vm->plane[i]);
 	}
 	close(vm->fd);
+	munmap(vm->run, vm->run_size);
+	munmap(vm->low, VMM_LOW_SIZE);
 	free(vm->cpuid);
 	free(vm);
 }

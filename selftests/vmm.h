@@ -9,6 +9,7 @@
 
 #include <linux/kvm_planes.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "guest.h"
 
@@ -35,6 +36,7 @@ struct vm {
 	int plane[KVM_MAX_PLANES];	/* [0] is -1 */
 	int vcpu[KVM_MAX_PLANES];	/* KVM_RUN is for [0] */
 	struct kvm_run *run;
+	size_t run_size;
 	struct kvm_cpuid2 *cpuid;
 	void *low;
 };
