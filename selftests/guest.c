@@ -82,6 +82,7 @@ void guest_exception(struct guest_frame *frame)
 	fault->rip = frame->rip;
 	fault->cs = frame->cs;
 
+	frame->rflags &= ~X86_RFLAGS_TF;
 	frame->rip = (unsigned long)guest_run_end;
 	frame->rsp = fault->resume_rsp;
 	frame->cs = GUEST_CS;

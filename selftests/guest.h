@@ -24,6 +24,7 @@
 #define X86_PF			14
 
 #define X86_RFLAGS_FIXED	(1UL << 1)
+#define X86_RFLAGS_TF		(1UL << 8)
 
 /* Where code in the guest starts. */
 typedef void (*guest_code_t)(void);
