@@ -306,17 +306,8 @@ static int kvm_plane_events(struct kvm_vcpu *vcpu)
 	}
 }
 
-/**
- * kvm_plane_attend - do what KVM_REQ_PLANE was made for
- * @vcpu: the vCPU that runs, before it is entered or blocks
- *
- * Switches to the plane that was decided on, if any; sees to an access that KVM did
- * not make for the plane that runs, and to events of the planes that do not.
- *
- * Return: as a run loop's: 1 to go on with kvm_plane_running(), else what KVM_RUN
- * returns.
- */
-int kvm_plane_attend(struct kvm_vcpu *vcpu)
+/* One turn of kvm_plane_attend(), which may leave a request for the next one. */
+static int kvm_plane_attend_once(struct kvm_vcpu *vcpu)
 {
 	kvm_clear_request(KVM_REQ_PLANE, vcpu);
 	smp_mb__after_atomic();
@@ -333,6 +324,28 @@ int kvm_plane_attend(struct kvm_vcpu *vcpu)
 		return kvm_plane_mem_fault(vcpu);
 	}
 	return kvm_plane_events(vcpu);
+}
+
+/**
+ * kvm_plane_attend - do what KVM_REQ_PLANE was made for
+ * @vcpu: the vCPU that runs, before it is entered or blocks
+ *
+ * Switches to the plane that was decided on, if any; sees to an access that KVM did
+ * not make for the plane that runs, and to events of the planes that do not.
+ *
+ * Return: as a run loop's: 1 to go on with kvm_plane_running(), else what KVM_RUN
+ * returns.
+ */
+int kvm_plane_attend(struct kvm_vcpu *vcpu)
+{
+	int r;
+
+	/* The plane that an event switched to may be halted: it would wait for no other event. */
+	do {
+		r = kvm_plane_attend_once(vcpu);
+		vcpu = kvm_plane_running(vcpu);
+	} while (r > 0 && kvm_plane_attention(vcpu));
+	return r;
 }
 
 /**
