@@ -45,8 +45,10 @@
 /**
  * KVM_CAP_PLANE_SWITCH - planes are switched in the kernel, by a policy (system, vm)
  *
- * KVM_CHECK_EXTENSION returns the version of policies that this kernel takes
- * (KVM_PLANE_ABI of <linux/kvm_plane_bpf.h>), or 0 if none can be loaded.
+ * KVM_CHECK_EXTENSION returns, on /dev/kvm, the version of policies that this kernel
+ * takes (KVM_PLANE_ABI of <linux/kvm_plane_bpf.h>), or 0 if none can be loaded. On a VM
+ * it returns the number that policies know the VM by, the key to what its VMM finds or
+ * chooses in the maps of a policy; or 0, too.
  *
  * KVM_ENABLE_CAP (vm) opts the VM in: args[0] is the fd of a BPF link of a
  * kvm_plane_ops, as BPF_OBJ_GET of its pin gives it; or -1 to opt out. The fd

@@ -120,6 +120,14 @@ static void kvm_plane_vm_init(struct kvm *kvm)
 			    &kvm_plane_policy_fops);
 }
 
+/* What policies know the VM by. */
+static int kvm_plane_vm_id(struct kvm *kvm)
+{
+	guard(mutex)(&kvm->lock);
+	kvm_plane_vm_init(kvm);
+	return kvm->planes.id;
+}
+
 /* See KVM_CAP_PLANE and its like in <linux/kvm_planes.h>; @kvm may be NULL. */
 int kvm_plane_check_extension(struct kvm *kvm, long ext)
 {
@@ -132,7 +140,9 @@ int kvm_plane_check_extension(struct kvm *kvm, long ext)
 	case KVM_CAP_PLANE_FPU:
 		return !kvm || kvm->planes.split_fpu;
 	case KVM_CAP_PLANE_SWITCH:
-		return kvm_plane_bpf_usable() ? KVM_PLANE_ABI : 0;
+		if (!kvm_plane_bpf_usable())
+			return 0;
+		return kvm ? kvm_plane_vm_id(kvm) : KVM_PLANE_ABI;
 	default:
 		return 0;
 	}
