@@ -38,7 +38,8 @@
  * KVM_SET_XSAVE and the like set it for all of them. PKRU is never shared.
  *
  * KVM_ENABLE_CAP (vm): args[0] is 1 to choose so, 0 to undo it.
- * EINVAL: flags or other arguments. EBUSY: the VM has a second plane.
+ * EINVAL: flags or other arguments. EBUSY: the VM has a second plane, or a
+ * policy.
  */
 #define KVM_CAP_PLANE_FPU	0x504c0001
 

@@ -169,7 +169,8 @@ static int kvm_plane_enable_fpu(struct kvm *kvm, struct kvm_enable_cap *cap)
 {
 	if (cap->args[0] > 1 || cap->args[1] || cap->args[2] || cap->args[3])
 		return -EINVAL;
-	if (kvm->planes.created)
+	/* The policy was asked whether it agrees to what was chosen then. */
+	if (kvm->planes.created || kvm_plane_has_policy(kvm))
 		return -EBUSY;
 
 	kvm->planes.split_fpu = cap->args[0];
