@@ -10,6 +10,7 @@
 #define KVM_PLANES_BPF_H
 
 #include <linux/types.h>
+#include <linux/bpf.h>
 #include <linux/errno.h>
 #include <stdbool.h>
 #include <bpf/bpf_helpers.h>
@@ -29,7 +30,9 @@
  * @suspended: those suspended to run a more privileged one
  * @pending: those, without the one that runs, that have a pending interrupt; op event
  * @vcpu_id: the vCPU's id
- * @vm_id: a number that no other VM has had since KVM was loaded
+ * @vm_id: a number that no other VM has had since KVM was loaded; userspace has it from
+ *	KVM_CHECK_EXTENSION of KVM_CAP_PLANE_SWITCH
+ * @cached: what bpf_kvm_plane_cache() was given for this vCPU since KVM_RUN was called; or 0
  * @msr: the MSR; ops wrmsr and rdmsr
  * @access: KVM_MEMORY_EXIT_FLAG_*; op memory_fault
  * @value: what is written; op wrmsr
@@ -50,6 +53,7 @@ struct kvm_plane_ctx {
 	__u16 pending;
 	__u32 vcpu_id;
 	__u64 vm_id;
+	__u64 cached;
 	__u32 msr;
 	__u32 access;
 	__u64 value;
@@ -122,6 +126,7 @@ int bpf_kvm_plane_skip_insn(struct kvm_plane_ctx *ctx) __ksym;
 __u32 bpf_kvm_plane_pending(struct kvm_plane_ctx *ctx) __ksym;
 int bpf_kvm_plane_raise_irq(struct kvm_plane_ctx *ctx, __u32 plane, __u32 vector) __ksym;
 void bpf_kvm_plane_count(struct kvm_plane_ctx *ctx, __u32 counter) __ksym;
+void bpf_kvm_plane_cache(struct kvm_plane_ctx *ctx, __u64 value) __ksym;
 int bpf_kvm_plane_read_mem(struct kvm_plane_ctx *ctx, __u32 plane, __u64 gpa,
 			   void *data, __u32 data__sz) __ksym;
 int bpf_kvm_plane_write_mem(struct kvm_plane_ctx *ctx, __u32 plane, __u64 gpa,

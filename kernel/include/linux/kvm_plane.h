@@ -120,6 +120,8 @@ struct kvm_plane_stat {
  * @req_exit: KVM's copy of kvm_run_planes.req_exit_planes
  * @looping: in the run loop with planes
  * @idle_switches: switches in a row between planes that did not run in between
+ * @cached: what the policy remembers of the vCPU
+ * @cached_by: kvm_plane_ops.serial of that policy
  * @kicked: planes for which something arrived while they did not run, and that
  *	nobody has looked at since
  *
@@ -154,6 +156,8 @@ struct kvm_plane_vcpu {
 	struct kvm_vcpu *running;
 	bool looping;
 	u8 idle_switches;
+	u64 cached;
+	u64 cached_by;
 	unsigned long kicked;
 };
 

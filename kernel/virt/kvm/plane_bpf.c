@@ -48,6 +48,7 @@ struct kvm_plane_ctx {
 	u16 pending;
 	u32 vcpu_id;
 	u64 vm_id;
+	u64 cached;
 	u32 msr;
 	u32 access;
 	u64 value;
@@ -81,6 +82,7 @@ struct kvm_plane_vm_ctx {
  * @msrs: the MSRs that @wrmsr and @rdmsr are for, up to the first 0
  * @abi: KVM_PLANE_ABI
  * @name: names the policy; no two that are loaded have the same
+ * @serial: KVM's; no two that were ever loaded have the same
  *
  * The ops before @attach are those of an exit, in the order of enum kvm_plane_op.
  * They return enum kvm_plane_verdict, run under RCU and cannot sleep; @hypercall
@@ -99,6 +101,7 @@ struct kvm_plane_ops {
 	u32 msrs[KVM_PLANE_NR_MSRS];
 	u32 abi;
 	char name[KVM_PLANE_NAME_LEN];
+	u64 serial;
 };
 
 typedef int (*kvm_plane_op_t)(struct kvm_plane_ctx *ctx);
@@ -151,12 +154,14 @@ struct kvm_plane_policy {
 
 static LIST_HEAD(kvm_plane_policies);
 static DEFINE_MUTEX(kvm_plane_policies_lock);
+static atomic64_t kvm_plane_serials = ATOMIC64_INIT(0);
 
 /**
  * struct kvm_plane_call - one call of an op, and what it asked for
  * @ctx: what BPF sees
  * @vcpu: the vCPU that runs
  * @op: the op
+ * @serial: of the policy that is called
  * @eject_kind: set when a rule was broken, the first one counts
  * @eject_code: see enum kvm_plane_eject_kind
  * @eject_message: what it was
@@ -174,6 +179,7 @@ struct kvm_plane_call {
 	struct kvm_plane_ctx ctx;
 	struct kvm_vcpu *vcpu;
 	enum kvm_plane_op op;
+	u64 serial;
 	u32 eject_kind;
 	s64 eject_code;
 	const char *eject_message;
@@ -414,6 +420,24 @@ __bpf_kfunc void bpf_kvm_plane_count(struct kvm_plane_ctx *ctx, u32 counter)
 }
 EXPORT_SYMBOL_GPL(bpf_kvm_plane_count);
 
+/**
+ * bpf_kvm_plane_cache - remember something of this vCPU until KVM_RUN returns
+ * @ctx: the exit
+ * @value: what later ops have in @ctx->cached, which is 0 until then
+ *
+ * For what userspace has chosen, in a map of the policy, and is slow to look up. Takes
+ * effect at once, whatever the verdict. It is forgotten, too, when the policy is replaced.
+ */
+__bpf_kfunc void bpf_kvm_plane_cache(struct kvm_plane_ctx *ctx, u64 value)
+{
+	struct kvm_plane_call *call = to_call(ctx);
+	struct kvm_plane_vcpu *plane0 = &call->vcpu->plane.vcpu0->plane;
+
+	plane0->cached = value;
+	plane0->cached_by = call->serial;
+}
+EXPORT_SYMBOL_GPL(bpf_kvm_plane_cache);
+
 /* Where @gpa is in userspace; NULL if it is not in a memory slot, or not to be written */
 static void __user *kvm_plane_hva(struct kvm_vcpu *vcpu, gpa_t gpa, bool write,
 				  struct kvm_memory_slot **slot)
@@ -615,6 +639,7 @@ BTF_ID_FLAGS(func, bpf_kvm_plane_skip_insn, KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_kvm_plane_pending, KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_kvm_plane_raise_irq, KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_kvm_plane_count, KF_TRUSTED_ARGS)
+BTF_ID_FLAGS(func, bpf_kvm_plane_cache, KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_kvm_plane_read_mem, KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_kvm_plane_write_mem, KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_kvm_plane_read_assist, KF_TRUSTED_ARGS)
@@ -779,6 +804,7 @@ static int kvm_plane_ops_reg(void *kdata, struct bpf_link *link)
 	if (!policy)
 		return -ENOMEM;
 
+	ops->serial = atomic64_inc_return(&kvm_plane_serials);
 	RCU_INIT_POINTER(policy->ops, ops);
 	policy->programs = ops;
 	policy->link = link;
@@ -840,6 +866,7 @@ static int kvm_plane_ops_update(void *kdata, void *old_kdata, struct bpf_link *l
 		if (!policy || strcmp(policy->name, ops->name))
 			return -EINVAL;
 		policy->programs = ops;
+		ops->serial = atomic64_inc_return(&kvm_plane_serials);
 		rcu_assign_pointer(policy->ops, ops);
 	}
 	/* It may want to know of events that the old one did not. */
@@ -1194,6 +1221,15 @@ static kvm_plane_op_t kvm_plane_op(struct kvm_plane_ops *ops, enum kvm_plane_op 
 	return ((kvm_plane_op_t *)ops)[op];
 }
 
+/* What the same policy remembered of this vCPU, if anything. */
+static void kvm_plane_recall(struct kvm_plane_call *call, const struct kvm_plane_ops *ops)
+{
+	const struct kvm_plane_vcpu *plane0 = &call->vcpu->plane.vcpu0->plane;
+
+	call->serial = ops->serial;
+	call->ctx.cached = plane0->cached_by == ops->serial ? plane0->cached : 0;
+}
+
 /* Call the op, if there is one. Return: the verdict, if there is one to carry out. */
 static int kvm_plane_ask(struct kvm_plane_call *call)
 {
@@ -1213,6 +1249,7 @@ static int kvm_plane_ask(struct kvm_plane_call *call)
 	if (!op)
 		return KVM_PLANE_PASS;
 
+	kvm_plane_recall(call, ops);
 	verdict = op(&call->ctx);
 	kvm_plane_check(call, verdict);
 	if (unlikely(call->eject_kind)) {

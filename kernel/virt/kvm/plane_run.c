@@ -415,6 +415,7 @@ static int kvm_plane_run_asked(struct kvm_vcpu *vcpu0)
 	}
 
 	vcpu->plane.mem_fault.flags = 0;
+	vcpu0->plane.cached = 0;
 	vcpu0->plane.suspended = suspended;
 	WRITE_ONCE(vcpu0->plane.req_exit, READ_ONCE(run->req_exit_planes));
 	kvm_plane_set_running(vcpu);
