@@ -29,6 +29,7 @@
  * @runnable: those of them that can be switched to
  * @suspended: those suspended to run a more privileged one
  * @pending: those, without the one that runs, that have a pending interrupt; op event
+ * @ready: those of @pending that would take it at once: RFLAGS.IF is set; op event
  * @vcpu_id: the vCPU's id
  * @vm_id: a number that no other VM has had since KVM was loaded; userspace has it from
  *	KVM_CHECK_EXTENSION of KVM_CAP_PLANE_SWITCH
@@ -51,6 +52,7 @@ struct kvm_plane_ctx {
 	__u16 runnable;
 	__u16 suspended;
 	__u16 pending;
+	__u16 ready;
 	__u32 vcpu_id;
 	__u64 vm_id;
 	__u64 cached;

@@ -46,6 +46,7 @@ struct kvm_plane_ctx {
 	u16 runnable;
 	u16 suspended;
 	u16 pending;
+	u16 ready;
 	u32 vcpu_id;
 	u64 vm_id;
 	u64 cached;
@@ -1140,6 +1141,18 @@ static u16 kvm_plane_runnable(struct kvm_vcpu *vcpu, u16 planes)
 	return runnable;
 }
 
+/* Of @planes, which have a pending interrupt, those that would take one at once. */
+static u16 kvm_plane_ready(struct kvm_vcpu *vcpu, unsigned long planes)
+{
+	u16 ready = 0;
+	unsigned int id;
+
+	for_each_set_bit(id, &planes, KVM_MAX_PLANES)
+		if (kvm_arch_plane_ready(kvm_vcpu_sibling(vcpu, id)))
+			ready |= BIT(id);
+	return ready;
+}
+
 /*
  * A call of @op, without arguments and with nothing asked for yet. Every field of the
  * context is set; of the rest, @call is not initialized where that says nothing.
@@ -1160,6 +1173,7 @@ static inline void kvm_plane_call_init(struct kvm_plane_call *call, struct kvm_v
 	ctx->runnable = kvm_plane_runnable(vcpu, planes);
 	ctx->suspended = suspended;
 	ctx->pending = 0;
+	ctx->ready = 0;
 	ctx->vcpu_id = vcpu->vcpu_id;
 	ctx->vm_id = vcpu->kvm->planes.id;
 	ctx->msr = 0;
@@ -1422,6 +1436,7 @@ enum kvm_plane_handled kvm_plane_policy_event(struct kvm_vcpu *vcpu, u16 pending
 
 	kvm_plane_call_init(&call, vcpu, KVM_PLANE_OP_EVENT, kvm_arch_plane_mode(vcpu));
 	call.ctx.pending = pending;
+	call.ctx.ready = kvm_plane_ready(vcpu, pending);
 	return kvm_plane_decide(&call, &r);
 }
 

@@ -234,6 +234,7 @@ struct kvm_vcpu *__kvm_plane_switch(struct kvm_vcpu *vcpu)
 	struct kvm_vcpu *to = vcpu->plane.switch_to;
 
 	kvm_vcpu_srcu_read_unlock(vcpu);
+	kvm_arch_plane_leave(vcpu);
 	kvm_arch_plane_switch_fpu(vcpu, to);
 	preempt_disable();
 	kvm_plane_change(vcpu, to);

@@ -337,6 +337,19 @@ bool kvm_arch_plane_quiet(struct kvm_vcpu *vcpu)
 	       kvm_plane_pic_quiet(vcpu);
 }
 
+/* Whether a plane has an NMI or an SMI pending. */
+static bool kvm_plane_has_nmi(struct kvm_vcpu *vcpu)
+{
+	if (vcpu->arch.nmi_pending || atomic_read(&vcpu->arch.nmi_queued) ||
+	    vcpu->arch.nmi_injected)
+		return true;
+#ifdef CONFIG_KVM_SMM
+	if (vcpu->arch.smi_pending)
+		return true;
+#endif
+	return kvm_test_request(KVM_REQ_NMI, vcpu) || kvm_test_request(KVM_REQ_SMI, vcpu);
+}
+
 /**
  * kvm_arch_plane_run_timers - have timers of a plane that have expired raise their events
  * @vcpu: the plane's vCPU, which does not run
@@ -363,16 +376,30 @@ bool kvm_arch_plane_has_event(struct kvm_vcpu *vcpu)
 	if (kvm_cpu_has_pending_timer(vcpu))
 		kvm_inject_pending_timer_irqs(vcpu);
 
-	if (vcpu->arch.nmi_pending || atomic_read(&vcpu->arch.nmi_queued) ||
-	    vcpu->arch.nmi_injected || vcpu->arch.interrupt.injected)
-		return true;
-	if (kvm_test_request(KVM_REQ_NMI, vcpu) || kvm_test_request(KVM_REQ_SMI, vcpu))
-		return true;
-#ifdef CONFIG_KVM_SMM
-	if (vcpu->arch.smi_pending)
-		return true;
-#endif
-	return kvm_cpu_has_interrupt(vcpu);
+	return kvm_plane_has_nmi(vcpu) || vcpu->arch.interrupt.injected ||
+	       kvm_cpu_has_interrupt(vcpu);
+}
+
+/**
+ * kvm_arch_plane_leave - what is to be known of a plane that is left
+ * @vcpu: the plane's vCPU, loaded
+ *
+ * RFLAGS, for kvm_arch_plane_ready(), which VMX can read while the plane is loaded only.
+ */
+void kvm_arch_plane_leave(struct kvm_vcpu *vcpu)
+{
+	kvm_get_rflags(vcpu);
+}
+
+/**
+ * kvm_arch_plane_ready - whether a plane would take its pending event at once
+ * @vcpu: the plane's vCPU, which does not run
+ *
+ * An interrupt, if RFLAGS.IF is set; an NMI or an SMI, always.
+ */
+bool kvm_arch_plane_ready(struct kvm_vcpu *vcpu)
+{
+	return kvm_x86_call(get_if_flag)(vcpu) || kvm_plane_has_nmi(vcpu);
 }
 
 /**
