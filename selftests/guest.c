@@ -5,6 +5,7 @@
 #include "guest.h"
 
 struct guest_fault guest_faults[GUEST_PLANES];
+void (*guest_irq_handler)(__u8 vector, const __u64 *gpr);
 __u8 guest_stacks[GUEST_PLANES][GUEST_STACK_SIZE] __attribute__((aligned(4096)));
 
 /* What guest_asm.S has pushed when it calls guest_exception(). */
@@ -74,6 +75,10 @@ void guest_exception(struct guest_frame *frame)
 {
 	struct guest_fault *fault = &guest_faults[guest_plane()];
 
+	if (guest_irq_handler && (frame->vector >= X86_FIRST_IRQ || frame->vector == X86_NMI)) {
+		guest_irq_handler(frame->vector, frame->gpr);
+		return;
+	}
 	if (!fault->expected)
 		guest_abort("exception (vector, RIP)", frame->vector, frame->rip);
 

@@ -23,8 +23,11 @@
 #define X86_UD			6
 #define X86_PF			14
 
+#define X86_FIRST_IRQ		32
+
 #define X86_RFLAGS_FIXED	(1UL << 1)
 #define X86_RFLAGS_TF		(1UL << 8)
+#define X86_RFLAGS_IF		(1UL << 9)
 
 /* Where code in the guest starts. */
 typedef void (*guest_code_t)(void);
@@ -80,7 +83,7 @@ struct guest_call {
 extern __u8 guest_hypercall_insn[4];
 extern struct guest_fault guest_faults[GUEST_PLANES];
 extern __u8 guest_stacks[GUEST_PLANES][GUEST_STACK_SIZE];
-extern __u8 guest_vectors[32][16];
+extern __u8 guest_vectors[256][16];
 
 /**
  * guest_run - execute some instructions with all registers given
@@ -91,6 +94,9 @@ extern __u8 guest_vectors[32][16];
  * later.
  */
 void guest_run(const struct guest_regs *in, struct guest_regs *out);
+
+/* Called for interrupts and NMIs, with interrupts off; @gpr is what was in the registers. */
+extern void (*guest_irq_handler)(__u8 vector, const __u64 *gpr);
 
 /* The plane that executes this. */
 __u32 guest_plane(void);

@@ -97,12 +97,12 @@ guest_run_end:
 	pop	%rbx
 	ret
 
-/* Exceptions: struct guest_frame on the stack for guest_exception(), which may change it. */
+/* Exceptions and interrupts: struct guest_frame on the stack for guest_exception(), to change. */
 	.balign 16
 	.globl guest_vectors
 guest_vectors:
 	.set	vector, 0
-	.rept	32
+	.rept	256
 	.balign 16
 	.if	!(vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21 || \
 		  vector == 29 || vector == 30)

@@ -18,6 +18,7 @@
 #define APIC_TDCR	0x3e0
 
 /* In x2APIC mode; Intel SDM volume 3, "Extended XAPIC" and "Interrupt command register" */
+#define MSR_X2APIC_TPR	0x808
 #define MSR_X2APIC_EOI	0x80b
 #define MSR_X2APIC_ICR	0x830
 #define ICR_NMI		(4U << 8)

@@ -359,7 +359,7 @@ static void set_descriptors(int plane)
 	/* Exceptions from CPL 3 use the lower half of the plane's stack. */
 	tss->rsp0 = (unsigned long)guest_stacks[plane] + GUEST_STACK_SIZE / 2;
 
-	for (i = 0; i < 32; i++)
+	for (i = 0; i < 256; i++)
 		vm_set_vector(plane, i, guest_vectors[i]);
 }
 
