@@ -88,7 +88,13 @@ static int load(struct object *o, const struct options *opts)
 {
 	if (name_pins(o, opts->pin_dir) || pin_dir_make(opts->pin_dir) || check_pins(o))
 		return -1;
-	return object_load(o) || attach_all(o, opts) ? -1 : 0;
+	if (object_load(o))
+		return -1;
+	/* Whoever finds the policy is to find its maps. */
+	if (!maps_pin(o->obj, opts) && !attach_all(o, opts))
+		return 0;
+	maps_unpin_all(o->obj, opts);
+	return -1;
 }
 
 static void report(const struct object *o)

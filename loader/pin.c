@@ -142,6 +142,17 @@ int pin_link(struct bpf_link *link, const char *pin, const struct options *opts)
 	return -1;
 }
 
+/* The same of anything else that can be pinned, and nothing is there. */
+int pin_fd(int fd, const char *pin, const struct options *opts)
+{
+	if (bpf_obj_pin(fd, pin))
+		return error("%s: cannot pin: %s", pin, strerror(errno));
+	if (!set_access(pin, opts))
+		return 0;
+	unlink(pin);
+	return -1;
+}
+
 static bool can_search(const struct stat *dir, const struct stat *pin)
 {
 	if (pin->st_mode & 0007)

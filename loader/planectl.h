@@ -107,6 +107,7 @@ int pin_dir_make(const char *dir);
 int pin_parse_mode(const char *arg, int *mode);
 int pin_parse_group(const char *arg, gid_t *gid);
 int pin_link(struct bpf_link *link, const char *pin, const struct options *opts);
+int pin_fd(int fd, const char *pin, const struct options *opts);
 void pin_warn_unreachable(const char *pin);
 
 /* policy.c: the policies that the kernel has */
@@ -142,6 +143,12 @@ bool pin_is_detached(const char *path);
 bool link_exists(__u32 id);
 bool map_exists(__u32 id);
 void *append(void *array, size_t *nr, size_t size);
+
+/* map.c: the maps of policies, for VMMs */
+
+int maps_pin(const struct bpf_object *obj, const struct options *opts);
+void maps_unpin_all(const struct bpf_object *obj, const struct options *opts);
+void maps_unpin(const struct policy *p, const char *pin_dir);
 
 /* process.c: processes */
 

@@ -141,7 +141,8 @@ static int update(const struct policy *p, const struct loadable *by)
 	}
 }
 
-static int replace(const struct policy *p, struct object *o, struct loadable **by)
+static int replace(const struct policy *p, struct object *o, struct loadable **by,
+		   const struct options *opts)
 {
 	if (!p->map_id)
 		return error("%s was detached and does nothing (planectl unload)", p->name);
@@ -151,7 +152,7 @@ static int replace(const struct policy *p, struct object *o, struct loadable **b
 	want_only(o, *by);
 	if (keep_maps(o->obj, p) || object_load(o) || fill_map(o, *by))
 		return -1;
-	return update(p, *by);
+	return update(p, *by) || maps_pin(o->obj, opts) ? -1 : 0;
 }
 
 static void report(const struct policy *p, const struct object *o, const struct loadable *by,
@@ -183,7 +184,7 @@ int cmd_replace(const struct options *opts, char **args)
 	err = policies_read(&all, opts->pin_dir);
 	if (!err) {
 		p = policies_find(&all, args[0]);
-		err = !p || object_open(&o, args[1]) || replace(p, &o, &by) ? -1 : 0;
+		err = !p || object_open(&o, args[1]) || replace(p, &o, &by, opts) ? -1 : 0;
 	}
 	if (!err)
 		report(p, &o, by, opts->json);

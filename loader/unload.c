@@ -28,6 +28,7 @@ static int remove_pins(const struct options *opts, const struct policy *p)
 	size_t i;
 	int err = 0;
 
+	maps_unpin(p, opts->pin_dir);
 	if (!p->nr_pins) {
 		error("%s has no pin in %s", p->name, opts->pin_dir);
 		print_holders(p->link_id);

@@ -280,8 +280,10 @@ planectl unload vtl >/dev/null
 
 # What a VMM wrote to a policy's maps; the kernel has fifteen letters of their names.
 map=kept_settings_o
-planectl load $policies/settings_one.bpf.o >/dev/null
-bpftool map update name $map key 0 0 0 0 value 7 0 0 0
+pin=$pins/maps/kept_settings_of_vms
+planectl load $policies/settings_one.bpf.o --mode 660 --group 7 >/dev/null
+expect 0 "^660 7$" "a policy's map is pinned for whom the policy is" stat -c "%a %g" $pin
+bpftool map update pinned $pin key 0 0 0 0 value 7 0 0 0
 expect 0 "settings: replaced" "a policy with a map can be replaced" \
 	planectl replace settings $policies/settings_one.bpf.o
 usleep 500000
@@ -292,7 +294,11 @@ expect 0 "map kept_settings_of_vms has another layout now, and starts empty" \
 usleep 500000
 expect 0 '^2 0$' "which is empty" \
 	sh -c "bpftool map dump name $map | awk '/value/ { n++; value = \$2 } END { print n, value }'"
+expect 0 '^2 0$' "and in the place of the other one" \
+	sh -c "bpftool map dump pinned $pin | awk '/value/ { n++; value = \$2 } END { print n, value }'"
+expect 0 "^660 7$" "for the same users" stat -c "%a %g" $pin
 planectl unload settings >/dev/null
+expect 1 "" "the pin goes with the policy" test -e $pins/maps
 
 planectl load $policies/wrong_target.bpf.o --pin /sys/fs/bpf/careless >/dev/null
 vtl-vmm --switch "policy=$(echo /sys/fs/bpf/careless/*)" --calls 100000 >"$tmp/vmm" 2>&1 &
