@@ -179,11 +179,7 @@ __u64 mem_done(struct mem_vm *m, int plane)
 void mem_fault(struct mem_vm *m, int plane, __u64 gpa, __u64 flags)
 {
 	struct kvm_run *run = m->vm->run;
-	const struct {
-		__u64 flags;
-		__u64 gpa;
-		__u64 size;
-	} *fault = (void *)&run->hw;
+	const struct mem_fault *fault = mem_run_fault(run);
 	__u64 data = op_value;
 	int r, error;
 

@@ -27,6 +27,18 @@ struct kvm_memory_attributes {
 #define KVM_EXIT_MEMORY_FAULT		39
 #endif
 
+/* kvm_run.memory_fault, which they do not have either */
+struct mem_fault {
+	__u64 flags;
+	__u64 gpa;
+	__u64 size;
+};
+
+static inline const struct mem_fault *mem_run_fault(const struct kvm_run *run)
+{
+	return (const void *)&run->hw;
+}
+
 /* Memory below 1 MiB for code in real mode; the VMM's own pages, not the image. */
 #define VMM_LOW_GPA	0x10000
 #define VMM_LOW_SIZE	0x10000

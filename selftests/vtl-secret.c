@@ -113,14 +113,10 @@ static void protect_key(struct vm *vm)
 /* A hypervisor would tell VTL 1. */
 static void refuse(struct vm *vm)
 {
+	const struct mem_fault *fault = mem_run_fault(vm->run);
 	int plane = kvm_run_planes(vm->run)->plane;
 	struct kvm_vcpu_events events;
 	struct kvm_regs regs;
-
-	/* struct kvm_run has no memory_fault in headers older than Linux 6.8. */
-	struct {
-		__u64 flags, gpa, size;
-	} *fault = (void *)vm->run->padding;
 
 	vm_ioctl(vm->vcpu[plane], KVM_GET_REGS, &regs);
 	printf("VTL %d reads 0x%llx at RIP 0x%llx: KVM refuses (access 0x%llx), #GP for VTL %d.\n",
