@@ -2,15 +2,25 @@
 /*
  * Hyper-V virtual trust levels: VTL n is plane n, and higher is more privileged.
  *
- * A VTL call runs the next higher VTL that the vCPU has, a VTL return the one
+ * A VTL call runs the next higher VTL that is enabled, a VTL return the one
  * that was suspended for the VTL that returns. The general registers but RSP,
  * CR2, DR0-3, XCR0 and the FPU are shared by all VTLs; the rest is private. A
  * guest that does not use Hyper-V's hypercall interface is left alone.
+ *
+ * An interrupt for a higher VTL preempts a lower one, whatever the RFLAGS.IF of either;
+ * only the APIC priority of the higher VTL holds it back. One for a lower VTL waits, and
+ * the higher VTL is told of it once, if it wants to (VINA), by an interrupt. VinaAsserted
+ * is in the assist page: a VTL without one is not told. AutoEoi is not implemented.
+ *
+ * All VTLs that a vCPU has are enabled, and VINA is off, unless the VMM says otherwise, in
+ * the map vtl_vps (<linux/kvm_plane_vtl.h>). A violation of memory attributes is the VMM's
+ * to make an intercept of.
  *
  * Section numbers are of the Hypervisor Top-Level Functional Specification
  * (TLFS), chapter "Virtual Secure Mode".
  */
 #include "kvm_planes.bpf.h"
+#include <linux/kvm_plane_vtl.h>
 
 /* TLFS, appendix A, hypercall codes */
 #define HV_CALL_CODE_MASK	0xffffULL
@@ -22,16 +32,37 @@
 
 /* TLFS, HV_VP_ASSIST_PAGE, its HV_VP_VTL_CONTROL at offset 8 */
 #define HV_ASSIST_ENTRY_REASON	0x08
+#define HV_ASSIST_VINA_STATUS	0x0c
 #define HV_ASSIST_RETURN_REGS	0x10
 #define HV_ENTRY_REASON_CALL	1
+#define HV_ENTRY_REASON_INTERRUPT	2
+#define HV_VINA_ASSERTED	1
 
 /* TLFS, "Private state" and "Shared state"; the FPU is shared without copying. */
 #define VTL_SHARED_STATE	KVM_PLANE_STATE_ALL
 
 #define X86_UD			6
+#define X86_FIRST_IRQ		16
 #define NO_VTL			-1
 
+#define MAX_VPS			(1 << 16)
+
 char _license[] SEC("license") = "GPL";
+
+/* Written by VMMs */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, MAX_VPS);
+	__type(key, struct kvm_plane_vtl_key);
+	__type(value, struct kvm_plane_vtl_vp);
+} vtl_vps SEC(".maps");
+
+/* As one number: @vp.enabled is bits 15:0, and the VINA register of VTL n above bit 16 * n. */
+union vtl_settings {
+	struct kvm_plane_vtl_vp vp;
+	__u64 word;
+};
 
 struct vtl_call {
 	__u64 control;
@@ -54,28 +85,53 @@ static __always_inline void read_call(struct kvm_plane_ctx *ctx, struct vtl_call
 	call->input = (__u32)rcx;
 }
 
-static __always_inline int next_higher(struct kvm_plane_ctx *ctx)
+static __u64 look_up_settings(struct kvm_plane_ctx *ctx)
+{
+	struct kvm_plane_vtl_key key = { .vm_id = ctx->vm_id, .vcpu_id = ctx->vcpu_id };
+	union vtl_settings settings = { .vp.enabled = (1U << KVM_MAX_PLANES) - 1 };
+	struct kvm_plane_vtl_vp *vp = bpf_map_lookup_elem(&vtl_vps, &key);
+
+	if (vp)
+		settings.vp = *vp;
+	/* VTL 0 is always enabled, so that this is not 0. */
+	settings.vp.enabled |= 1;
+	bpf_kvm_plane_cache(ctx, settings.word);
+	return settings.word;
+}
+
+static __always_inline __u64 get_settings(struct kvm_plane_ctx *ctx)
+{
+	return ctx->cached ?: look_up_settings(ctx);
+}
+
+static __always_inline int highest(__u32 vtls)
+{
+	int vtl;
+
+	for (vtl = KVM_MAX_PLANES - 1; vtl >= 0; vtl--)
+		if (vtls & (1U << vtl))
+			return vtl;
+	return NO_VTL;
+}
+
+static __always_inline int next_higher(struct kvm_plane_ctx *ctx, __u32 enabled)
 {
 	int vtl;
 
 	for (vtl = 1; vtl < KVM_MAX_PLANES; vtl++)
-		if (vtl > ctx->plane && ctx->planes & (1U << vtl))
+		if (vtl > ctx->plane && enabled & (1U << vtl))
 			return vtl;
 	return NO_VTL;
 }
 
 /* The VTL suspended last is the highest; without one (a VMM may not say), the next lower. */
-static __always_inline int next_lower(struct kvm_plane_ctx *ctx)
+static __always_inline int next_lower(struct kvm_plane_ctx *ctx, __u32 enabled)
 {
-	__u32 lower = ctx->planes & ((1U << ctx->plane) - 1);
-	int vtl;
+	__u32 lower = enabled & ((1U << ctx->plane) - 1);
 
 	if (lower & ctx->suspended)
 		lower &= ctx->suspended;
-	for (vtl = KVM_MAX_PLANES - 1; vtl >= 0; vtl--)
-		if (lower & (1U << vtl))
-			return vtl;
-	return NO_VTL;
+	return highest(lower);
 }
 
 static __always_inline int raise_ud(struct kvm_plane_ctx *ctx)
@@ -84,22 +140,20 @@ static __always_inline int raise_ud(struct kvm_plane_ctx *ctx)
 	return KVM_PLANE_RESUME;
 }
 
+/* One that cannot run, as it waits for a SIPI, is userspace's business. */
 static __always_inline int switch_to(struct kvm_plane_ctx *ctx, int vtl, __u32 suspended)
 {
-	bpf_kvm_plane_skip_insn(ctx);
+	if (!(ctx->runnable & (1U << vtl)))
+		return KVM_PLANE_USER;
 	bpf_kvm_plane_suspend(ctx, suspended);
 	bpf_kvm_plane_switch(ctx, vtl, VTL_SHARED_STATE);
 	return KVM_PLANE_SWITCH;
 }
 
-static __always_inline int vtl_call(struct kvm_plane_ctx *ctx, __u64 input)
+/* TLFS, "VTL entry": the VTL that is left is suspended until the one entered returns. */
+static __always_inline int enter(struct kvm_plane_ctx *ctx, int vtl, __u32 reason)
 {
-	__u32 reason = HV_ENTRY_REASON_CALL;
-	int vtl = next_higher(ctx);
 	int err;
-
-	if (input || vtl == NO_VTL)
-		return raise_ud(ctx);
 
 	/* A page that is not in memory is userspace's to bring in. */
 	err = bpf_kvm_plane_write_assist(ctx, vtl, HV_ASSIST_ENTRY_REASON,
@@ -108,6 +162,17 @@ static __always_inline int vtl_call(struct kvm_plane_ctx *ctx, __u64 input)
 		return KVM_PLANE_USER;
 
 	return switch_to(ctx, vtl, ctx->suspended | 1U << ctx->plane);
+}
+
+static __always_inline int vtl_call(struct kvm_plane_ctx *ctx, __u64 input)
+{
+	int vtl = next_higher(ctx, ctx->planes & get_settings(ctx));
+
+	if (input || vtl == NO_VTL)
+		return raise_ud(ctx);
+
+	bpf_kvm_plane_skip_insn(ctx);
+	return enter(ctx, vtl, HV_ENTRY_REASON_CALL);
 }
 
 /* TLFS, "VTL return": what is not a fast return loads RAX and RCX from the assist page. */
@@ -137,9 +202,19 @@ static __always_inline int restore_regs(struct kvm_plane_ctx *ctx)
 	return 0;
 }
 
+/* TLFS, "Virtual Interrupt Notification Assist": AutoReset clears VinaAsserted. */
+static __always_inline int reset_vina(struct kvm_plane_ctx *ctx)
+{
+	__u8 status = 0;
+
+	return bpf_kvm_plane_write_assist(ctx, ctx->plane, HV_ASSIST_VINA_STATUS,
+					  &status, sizeof(status));
+}
+
 static __always_inline int vtl_return(struct kvm_plane_ctx *ctx, __u64 input)
 {
-	int vtl = next_lower(ctx);
+	__u64 settings = get_settings(ctx);
+	int vtl = next_lower(ctx, ctx->planes & settings);
 	int err;
 
 	if (input & ~HV_VTL_RETURN_FAST || vtl == NO_VTL)
@@ -152,6 +227,13 @@ static __always_inline int vtl_return(struct kvm_plane_ctx *ctx, __u64 input)
 			return KVM_PLANE_USER;
 	}
 
+	if (settings >> 16 * ctx->plane & KVM_PLANE_VTL_VINA_AUTO_RESET) {
+		err = reset_vina(ctx);
+		if (err && err != -ENOENT)
+			return KVM_PLANE_USER;
+	}
+
+	bpf_kvm_plane_skip_insn(ctx);
 	return switch_to(ctx, vtl, ctx->suspended & ~(1U << vtl));
 }
 
@@ -181,9 +263,90 @@ int BPF_PROG(vtl_hypercall, struct kvm_plane_ctx *pctx)
 	return hypercall(pctx);
 }
 
+/* A lower VTL has an interrupt: tell the VTL that runs, unless it was told already. */
+static __always_inline int notify(struct kvm_plane_ctx *ctx, __u64 vina)
+{
+	__u8 vector = vina & KVM_PLANE_VTL_VINA_VECTOR;
+	__u8 status;
+	int err;
+
+	if (!(vina & KVM_PLANE_VTL_VINA_ENABLED) || vector < X86_FIRST_IRQ)
+		return KVM_PLANE_PASS;
+
+	err = bpf_kvm_plane_read_assist(ctx, ctx->plane, HV_ASSIST_VINA_STATUS,
+					&status, sizeof(status));
+	if (err == -ENOENT || status & HV_VINA_ASSERTED)
+		return KVM_PLANE_PASS;
+
+	if (!err) {
+		status |= HV_VINA_ASSERTED;
+		err = bpf_kvm_plane_write_assist(ctx, ctx->plane, HV_ASSIST_VINA_STATUS,
+						 &status, sizeof(status));
+	}
+	if (err)
+		return KVM_PLANE_USER;
+
+	bpf_kvm_plane_raise_irq(ctx, ctx->plane, vector);
+	return KVM_PLANE_RESUME;
+}
+
+/* TLFS, "Interrupt management": the highest VTL that has one runs. */
+SEC("struct_ops/vtl_event")
+int BPF_PROG(vtl_event, struct kvm_plane_ctx *pctx)
+{
+	__u64 settings = get_settings(pctx);
+	int vtl = highest(pctx->pending & pctx->runnable & settings);
+
+	if (vtl > pctx->plane)
+		return enter(pctx, vtl, HV_ENTRY_REASON_INTERRUPT);
+
+	/* To return to a VTL that has interrupts disabled would not help it. */
+	if (pctx->ready & settings & ((1U << pctx->plane) - 1))
+		return notify(pctx, settings >> 16 * pctx->plane);
+	return KVM_PLANE_PASS;
+}
+
+/* VTLs share the FPU. */
+SEC("struct_ops/vtl_attach")
+int BPF_PROG(vtl_attach, struct kvm_plane_vm_ctx *vm)
+{
+	return vm->split_fpu ? -EOPNOTSUPP : 0;
+}
+
+static long forget_vp(void *map, struct kvm_plane_vtl_key *key, struct kvm_plane_vtl_vp *vp,
+		      __u32 *vm_id)
+{
+	if (key->vm_id == *vm_id)
+		bpf_map_delete_elem(map, key);
+	return 0;
+}
+
+static __always_inline void forget_vm(__u32 vm_id)
+{
+	bpf_for_each_map_elem(&vtl_vps, forget_vp, &vm_id, 0);
+}
+
+SEC("struct_ops/vtl_detach")
+void BPF_PROG(vtl_detach, struct kvm_plane_vm_ctx *vm)
+{
+	forget_vm(vm->vm_id);
+}
+
+/* Not the entries of all VMs, if the policy is gone for all: nobody has the map then. */
+SEC("struct_ops/vtl_exit")
+void BPF_PROG(vtl_exit, struct kvm_plane_vm_ctx *vm)
+{
+	if (vm->vm_id)
+		forget_vm(vm->vm_id);
+}
+
 SEC(".struct_ops.link")
 struct kvm_plane_ops vtl = {
 	.hypercall = (void *)vtl_hypercall,
+	.event = (void *)vtl_event,
+	.attach = (void *)vtl_attach,
+	.detach = (void *)vtl_detach,
+	.exit = (void *)vtl_exit,
 	.abi = KVM_PLANE_ABI,
 	.name = "vtl",
 };

@@ -241,7 +241,7 @@ static int next_lower(struct vtl *vtl)
 }
 
 /* TLFS, "VTL entry": the VTL that is left is suspended until the one entered returns. */
-static void enter(struct vtl *vtl, int to, __u32 reason)
+void vtl_enter(struct vtl *vtl, int to, __u32 reason)
 {
 	char *page = assist_page(vtl, to);
 
@@ -257,22 +257,29 @@ static void vtl_call(struct vtl *vtl, __u64 input)
 	if (input || to == NO_VTL)
 		answer(vtl, KVM_PLANE_HYPERCALL_UD);
 	else
-		enter(vtl, to, HV_ENTRY_REASON_CALL);
+		vtl_enter(vtl, to, HV_ENTRY_REASON_CALL);
 }
 
-/* The highest VTL that has one; all that exit are higher than the one that runs. */
+/*
+ * The highest VTL that has one. If that is not higher than the one that runs, this did not
+ * ask for it, but a policy that could not access an assist page: have it brought in.
+ */
 static void handle_interrupt(struct vtl *vtl)
 {
 	__u16 pending = kvm_run_plane_event(vtl->vm->run)->pending_event_planes;
+	volatile char *page;
 	int to;
 
-	pending &= planes(vtl)->req_exit_planes;
 	for (to = KVM_MAX_PLANES - 1; to > planes(vtl)->plane; to--) {
 		if (pending & 1U << to) {
-			enter(vtl, to, HV_ENTRY_REASON_INTERRUPT);
+			vtl_enter(vtl, to, HV_ENTRY_REASON_INTERRUPT);
 			return;
 		}
 	}
+
+	page = assist_page(vtl, planes(vtl)->plane);
+	if (page)
+		__atomic_fetch_or(page, 0, __ATOMIC_RELAXED);
 }
 
 /* TLFS, "VTL return": what is not a fast return loads RAX and RCX from the assist page. */

@@ -51,6 +51,9 @@ void vtl_carry_gprs_only(struct vtl *vtl);
 /* From now on, which is before the first KVM_RUN, let higher VTLs preempt lower ones. */
 void vtl_take_interrupts(struct vtl *vtl);
 
+/* Go on with a higher VTL, whose assist page, if it has one, says why. */
+void vtl_enter(struct vtl *vtl, int to, __u32 reason);
+
 /* The next KVM_RUN goes on with the VTL whose turn it is. False: the exit is not about VTLs. */
 bool vtl_handle_exit(struct vtl *vtl);
 

@@ -2,6 +2,8 @@
 /*
  * A VM with VTLs for a test. See vtl_test.h.
  */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <stdlib.h>
 
 #include "vtl_guest.h"
@@ -20,6 +22,15 @@ void vtl_policy_load(struct policy *policy)
 
 	if (err)
 		fail("the VTL policy does not load: %s (VERBOSE=1 says more)", strerror(-err));
+}
+
+void vtl_policy_set(struct policy *policy, const struct kvm_plane_vtl_key *key,
+		    const struct kvm_plane_vtl_vp *vp)
+{
+	int map = bpf_object__find_map_fd_by_name(policy->object, "vtl_vps");
+
+	if (vp ? bpf_map_update_elem(map, key, vp, BPF_ANY) : bpf_map_delete_elem(map, key))
+		fail("the VTL policy's map: %s", strerror(errno));
 }
 
 void vtl_policy_replace(struct policy *policy)

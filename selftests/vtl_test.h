@@ -5,6 +5,8 @@
 #ifndef VTL_TEST_H
 #define VTL_TEST_H
 
+#include <linux/kvm_plane_vtl.h>
+
 #include "policy.h"
 #include "test.h"
 #include "vtl_switch.h"
@@ -29,6 +31,10 @@ void vtl_test_end(struct vtl_test *t);
 /* The VTL policy, loaded; the first returns 0 or -errno, the second must not fail. */
 int vtl_policy_try_load(struct policy *policy);
 void vtl_policy_load(struct policy *policy);
+
+/* What the VMM chooses in the policy's map; without @vp, the default. */
+void vtl_policy_set(struct policy *policy, const struct kvm_plane_vtl_key *key,
+		    const struct kvm_plane_vtl_vp *vp);
 
 /* Another load of the same in place of the one behind the link. */
 void vtl_policy_replace(struct policy *policy);

@@ -6,6 +6,7 @@
 #ifndef KVM_PLANES_BPF_H
 #define KVM_PLANES_BPF_H
 
+#include <linux/bpf.h>
 #include <linux/errno.h>
 #include <linux/kvm_plane.h>
 #include <linux/types.h>
@@ -16,7 +17,9 @@ struct kvm_plane_vm_ctx;
 
 #define SEC(...)
 #define __ksym
-#define BPF_PROG(name, args...) name(args); int name(args)
+#define BPF_PROG(name, args...) name(args)
+#pragma GCC diagnostic ignored "-Wmissing-prototypes"
+#pragma GCC diagnostic ignored "-Wmissing-declarations"
 
 #include "kvm_plane_kfuncs.h"
 
@@ -35,6 +38,11 @@ static inline long bpf_map_update_elem(void *map, const void *key, const void *v
 }
 
 static inline long bpf_map_delete_elem(void *map, const void *key)
+{
+	return 0;
+}
+
+static inline long bpf_for_each_map_elem(void *map, void *fn, void *ctx, u64 flags)
 {
 	return 0;
 }
