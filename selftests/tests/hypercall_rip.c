@@ -109,7 +109,8 @@ static void page_end(enum test_how how)
 	start();
 	for (nr = 0; nr <= 2; nr++)
 		for (offset = 4096 - 6; offset <= 4096; offset++)
-			run_at(code + offset, put(code + offset, nr == 2 ? "\x2e\x2e" : nr ? "\x66" : ""));
+			run_at(code + offset,
+			       put(code + offset, nr == 2 ? "\x2e\x2e" : nr ? "\x66" : ""));
 	puppet_end(&t);
 }
 
@@ -362,7 +363,7 @@ const struct test tests[] = {
 	TEST("with RFLAGS.TF, a trap comes after the hypercall", trap_flag),
 	TEST("a debugger that steps through the guest sees the hypercall as one step", single_step),
 	TEST("a debugger sees the step, and the planes are switched", step_and_switch),
-	TEST("a plane goes on after its hypercall though it was overwritten meanwhile", overwritten),
+	TEST("a plane goes on after its hypercall though it was overwritten since", overwritten),
 	TEST("so it does in 32-bit code whose CS has a base, or whose EIP wraps", cs_base),
 	TEST("so it does if the page at the same address is another one", remapped),
 	{ }

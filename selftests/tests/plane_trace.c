@@ -104,7 +104,7 @@ static void expect_switch(void)
 }
 
 /* One of each cause */
-static void switch_for_each_cause(void)
+static void switch_for_every_cause(void)
 {
 	struct kvm_memory_attributes attrs = {
 		.address = (unsigned long)data,
@@ -161,7 +161,7 @@ static void switches(enum test_how how)
 	};
 
 	trace("kvm_plane_switch");
-	switch_for_each_cause();
+	switch_for_every_cause();
 	expect_trace(expected, ARRAY_SIZE(expected));
 	puppet_end(&t);
 }
@@ -170,7 +170,7 @@ static void stats(enum test_how how)
 {
 	struct policy_status status;
 
-	switch_for_each_cause();
+	switch_for_every_cause();
 	expect_stat("plane_switch_hypercall", 1);
 	expect_stat("plane_switch_msr", 2);
 	expect_stat("plane_switch_memory_fault", 1);
@@ -206,8 +206,10 @@ static void ejection(enum test_how how)
 	t.puppet->op[PUPPET_WRMSR].verdict = BAD_VERDICT;
 	puppet_let(0, puppet_wrmsr, 0, PUPPET_MSR, 0, 0);
 	puppet_turn(&t, 0);
-	snprintf(event, sizeof(event), "kvm_plane_eject: vm %llu vcpu 0 policy puppet kind %d code %d: return value that is no verdict",
-		 t.puppet->attach.vm_id, KVM_PLANE_EJECT_VERDICT, BAD_VERDICT);
+	snprintf(event, sizeof(event),
+		 "kvm_plane_eject: vm %llu vcpu 0 policy puppet kind %d code %d: %s",
+		 t.puppet->attach.vm_id, KVM_PLANE_EJECT_VERDICT, BAD_VERDICT,
+		 "return value that is no verdict");
 	expect_trace(expected, 1);
 	vm_free(t.vm);
 	policy_unload(&t.policy);

@@ -92,7 +92,7 @@ static int count_vms(void)
 
 	ASSERT(dir);
 	while ((entry = readdir(dir)))
-		n += strchr(entry->d_name, '-') != NULL;
+		n += !!strchr(entry->d_name, '-');
 	closedir(dir);
 	return n;
 }

@@ -86,7 +86,8 @@ static void wrmsr_answered(enum test_how how)
 
 static void rdmsr_answered(enum test_how how)
 {
-	struct puppet_op *op = start(PUPPET_RDMSR, KVM_PLANE_RESUME, PUPPET_SKIP | PUPPET_WRITE_REGS);
+	struct puppet_op *op = start(PUPPET_RDMSR, KVM_PLANE_RESUME,
+				     PUPPET_SKIP | PUPPET_WRITE_REGS);
 
 	op->rax = 0x12345678;
 	op->rdx = 0x9abcdef0;

@@ -115,7 +115,7 @@ static void *send_when_ejected(void *planes)
 	return NULL;
 }
 
-/* It waits, which an interrupt of another plane lets userspace see. Returns the plane that waits. */
+/* It waits, which an interrupt of another plane lets userspace see. Returns who waits. */
 static int expect_waiting(unsigned long planes)
 {
 	pthread_t thread;

@@ -211,7 +211,7 @@ static void thousand(void *(*change)(void *), bool (*child_opts_in)(void))
 	waitpid(pid, &status, 0);
 	ASSERT(WIFEXITED(status));
 	ASSERT_EQ(WEXITSTATUS(status), 0);
-	note("%llu and %llu calls; switches by the kernel %llu and %llu, by userspace %llu and %llu",
+	note("%llu and %llu calls; switches by KVM %llu and %llu, by userspace %llu and %llu",
 	     shared->calls[0], shared->calls[1], shared->by_kernel[0], shared->by_kernel[1],
 	     shared->by_userspace[0], shared->by_userspace[1]);
 }

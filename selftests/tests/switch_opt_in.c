@@ -210,7 +210,7 @@ const struct test tests[] = {
 	TEST("a VM opts in to one policy at a time, and out again", opting_in),
 	TEST("a VM cannot opt in to a BPF link of another kind", other_link),
 	TEST("who may opt in is whom the pin's permissions let open it", permissions),
-	TEST("a VMM without privileges has its planes switched by the policy if it may open the pin",
+	TEST("a VMM without privileges has its planes switched by a policy if it may open the pin",
 	     unprivileged_vmm),
 	{ }
 };

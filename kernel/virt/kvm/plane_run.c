@@ -75,6 +75,7 @@ void __kvm_plane_kick(struct kvm_vcpu *vcpu)
 		return;
 
 	set_bit(vcpu->plane.id, &plane0->kicked);
+	/* Pairs with the one in kvm_plane_set_running(). */
 	smp_mb__after_atomic();
 	running = READ_ONCE(plane0->running);
 	if (running == vcpu || !(kvm_plane_watched(vcpu) & BIT(vcpu->plane.id)))
@@ -98,6 +99,7 @@ void kvm_plane_watch(struct kvm *kvm)
 	WRITE_ONCE(kvm->planes.watched, true);
 	kvm_for_each_vcpu(i, vcpu0, kvm) {
 		set_mask_bits(&vcpu0->plane.kicked, 0, READ_ONCE(vcpu0->plane.present));
+		/* Pairs with the one in kvm_plane_set_running(). */
 		smp_mb__after_atomic();
 		vcpu = READ_ONCE(vcpu0->plane.running);
 		kvm_make_request(KVM_REQ_PLANE, vcpu);
@@ -159,6 +161,7 @@ static u16 kvm_plane_pending_kicked(struct kvm_vcpu *vcpu)
 	for_each_set_bit(id, &mask, KVM_MAX_PLANES) {
 		sibling = kvm_vcpu_sibling(vcpu, id);
 		clear_bit(id, kicked);
+		/* What is not seen from here on sets the bit again. */
 		smp_mb__after_atomic();
 		kvm_arch_plane_run_timers(sibling);
 		if (!kvm_arch_plane_has_event(sibling))
@@ -311,6 +314,7 @@ static int kvm_plane_events(struct kvm_vcpu *vcpu)
 static int kvm_plane_attend_once(struct kvm_vcpu *vcpu)
 {
 	kvm_clear_request(KVM_REQ_PLANE, vcpu);
+	/* What is not seen from here on makes the request again. */
 	smp_mb__after_atomic();
 
 	if (vcpu->plane.switch_to) {
