@@ -363,6 +363,22 @@ void kvm_arch_plane_run_timers(struct kvm_vcpu *vcpu)
 		kvm_hv_process_stimers(vcpu);
 }
 
+/*
+ * KVM_SET_LAPIC leaves irr_pending set, until there has been an interrupt. Once it is known
+ * that there is none, kvm_arch_plane_quiet() is to see so.
+ */
+static void kvm_plane_update_irr_pending(struct kvm_lapic *apic)
+{
+	unsigned int i;
+
+	apic->irr_pending = false;
+	/* As apic_clear_irr(): who sets a vector sets irr_pending afterwards. */
+	smp_mb();
+	for (i = 0; i < APIC_ISR_NR; i++)
+		if (kvm_lapic_get_reg(apic, APIC_IRR + i * 0x10))
+			apic->irr_pending = true;
+}
+
 /**
  * kvm_arch_plane_has_event - whether a plane has a pending interrupt
  * @vcpu: the plane's vCPU, which does not run; interrupts may be off
@@ -375,6 +391,9 @@ bool kvm_arch_plane_has_event(struct kvm_vcpu *vcpu)
 {
 	if (kvm_cpu_has_pending_timer(vcpu))
 		kvm_inject_pending_timer_irqs(vcpu);
+
+	if (lapic_in_kernel(vcpu) && vcpu->arch.apic->irr_pending)
+		kvm_plane_update_irr_pending(vcpu->arch.apic);
 
 	return kvm_plane_has_nmi(vcpu) || vcpu->arch.interrupt.injected ||
 	       kvm_cpu_has_interrupt(vcpu);
