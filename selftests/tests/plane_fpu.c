@@ -4,11 +4,14 @@
  */
 #include <sys/ioctl.h>
 
+#include "policy.h"
 #include "test.h"
-#include "vtl_test.h"
 #include "vtl_guest.h"
 
 #define MXCSR_DEFAULT	0x1f80
+#define HC_YIELD	0x706c616e65ULL		/* of bpf/template.bpf.c */
+
+POLICY(template, "bpf/template.bpf.o");
 
 static __u64 plane_value[2] = { 0x1111222233334444, 0x5555666677778888 };
 static bool split;
@@ -116,25 +119,31 @@ static void ioctls_own(enum test_how how)
 	ioctls(true);
 }
 
-static void vtl0(void)
+/* A switch to the other plane, as bpf/template.bpf.c makes it: VTLs always share the FPU. */
+static void yield(void)
+{
+	struct guest_regs in = vtl_hypercall_regs(0, HC_YIELD), out;
+
+	guest_run(&in, &out);
+}
+
+static void plane0(void)
 {
 	int i;
 
-	vtl_enable();
 	for (i = 0; i < 100; i++) {
 		write_xmm0(plane_value[0] + i);
-		vtl_call();
+		yield();
 		GUEST_ASSERT_EQ(read_xmm0(), split ? plane_value[0] + i : plane_value[1]);
 	}
 	guest_done();
 }
 
-static void vtl1(void)
+static void plane1(void)
 {
-	vtl_enable();
 	for (;;) {
 		write_xmm0(plane_value[1]);
-		vtl_return(HV_VTL_RETURN_FAST);
+		yield();
 		if (split)
 			GUEST_ASSERT_EQ(read_xmm0(), plane_value[1]);
 	}
@@ -142,13 +151,13 @@ static void vtl1(void)
 
 static void switched_by_kernel(bool own_fpu)
 {
-	const guest_code_t entry[] = { vtl0, vtl1 };
+	const guest_code_t entry[] = { plane0, plane1 };
 	struct policy_status status;
 	struct policy policy;
 	struct vm *vm = start(own_fpu, entry);
 	const struct guest_call *call;
 
-	vtl_policy_load(&policy);
+	ASSERT_EQ(policy_load(&policy, &policy_template), 0);
 	ASSERT_EQ(vm_enable_cap(vm->fd, KVM_CAP_PLANE_SWITCH, policy.link_fd, 0, 0), 0);
 	vm_run(vm);
 	call = vm_guest_call(vm);

@@ -172,7 +172,7 @@ static void race(__u16 vina)
 	pthread_join(thread, NULL);
 	note("%llu calls, VTL 0 preempted %llu times, VTL 1 notified %llu times", calls, preempted,
 	     notified);
-	ASSERT(preempted > 10);
+	ASSERT(preempted > 0);
 	ASSERT(!vina == !notified);
 }
 
