@@ -247,8 +247,14 @@ bool kvm_arch_plane_can_reenter(struct kvm_vcpu *from, struct kvm_vcpu *to)
 	    to->arch.mp_state != KVM_MP_STATE_RUNNABLE || to->arch.apf.halted ||
 	    !VALID_PAGE(to->arch.mmu->root.hpa) || is_guest_mode(to))
 		return false;
-	/* What userspace is to be asked before, or to be told after, and timers of VMX */
-	if (!lapic_in_kernel(to) || kvm_xen_msr_enabled(to->kvm) || kvm_x86_ops.set_hv_timer)
+	/* What userspace is to be asked before, or to be told after */
+	if (!lapic_in_kernel(to) || kvm_xen_msr_enabled(to->kvm))
+		return false;
+	/*
+	 * VMX has a timer in what is loaded, and looks at the exit of the vCPU that is
+	 * loaded after the loop, even if that was not entered after all.
+	 */
+	if (boot_cpu_has(X86_FEATURE_VMX))
 		return false;
 	/* State that is loaded before the loop and saved after it */
 	if (from->arch.switch_db_regs || to->arch.switch_db_regs || hw_breakpoint_active() ||
