@@ -120,7 +120,7 @@ static void ioctls_own(enum test_how how)
 }
 
 /* A switch to the other plane, as bpf/template.bpf.c makes it: VTLs always share the FPU. */
-static void yield(void)
+static void take_turns(void)
 {
 	struct guest_regs in = vtl_hypercall_regs(0, HC_YIELD), out;
 
@@ -133,7 +133,7 @@ static void plane0(void)
 
 	for (i = 0; i < 100; i++) {
 		write_xmm0(plane_value[0] + i);
-		yield();
+		take_turns();
 		GUEST_ASSERT_EQ(read_xmm0(), split ? plane_value[0] + i : plane_value[1]);
 	}
 	guest_done();
@@ -143,7 +143,7 @@ static void plane1(void)
 {
 	for (;;) {
 		write_xmm0(plane_value[1]);
-		yield();
+		take_turns();
 		if (split)
 			GUEST_ASSERT_EQ(read_xmm0(), plane_value[1]);
 	}
