@@ -30,6 +30,9 @@
  * @suspended: those suspended to run a more privileged one
  * @pending: those, without the one that runs, that have a pending interrupt; op event
  * @ready: those of @pending that would take it at once: RFLAGS.IF is set; op event
+ * @vmgexit: the instruction is VMGEXIT, which is VMMCALL with a REP prefix; op hypercall
+ * @injection: enum kvm_plane_injection; op inject
+ * @vector: of the interrupt, if @injection is KVM_PLANE_INJECT_IRQ
  * @vcpu_id: the vCPU's id
  * @vm_id: a number that no other VM has had since KVM was loaded; userspace has it from
  *	KVM_CHECK_EXTENSION of KVM_CAP_PLANE_SWITCH
@@ -53,6 +56,9 @@ struct kvm_plane_ctx {
 	__u16 suspended;
 	__u16 pending;
 	__u16 ready;
+	__u8 vmgexit;
+	__u8 injection;
+	__u8 vector;
 	__u32 vcpu_id;
 	__u64 vm_id;
 	__u64 cached;
@@ -86,11 +92,19 @@ struct kvm_plane_vm_ctx {
  * @event: other planes have a pending interrupt, NMI or SMI. Called when one arrives,
  *	and after each switch as long as there is one
  * @halt: it is halted, and about to wait for an interrupt
+ * @inject: it has an interrupt or NMI that its APIC priority lets through, whatever its
+ *	RFLAGS.IF. PASS: KVM injects it when the plane can take it. RESUME: it stays pending
+ *	unless the policy takes it, and is asked for again after the next exit. Not SWITCH
  * @attach: a VM opts in; 0, or a negative errno to refuse. May sleep
  * @detach: a VM opts out, or is gone. May sleep
  * @exit: the policy was ejected from a VM, or removed for all
  * @msrs: up to the first 0, the MSRs that @wrmsr and @rdmsr are for: those that KVM
  *	intercepts, other than of the local APIC
+ * @latches: up to the first 0, MSRs that each plane of a VM with the policy has, with a value
+ *	of its own, if KVM knows no such MSR: the guest writes and reads it without being seen,
+ *	unless it is one from KVM_PLANE_PRIVATE_MSR on; userspace with KVM_SET_MSRS and
+ *	KVM_GET_MSRS, the policy by kfuncs. They stay when the policy goes, and a
+ *	replacement names the same ones
  * @abi: KVM_PLANE_ABI
  * @name: letters, digits, '_', '-' and '.'
  *
@@ -108,10 +122,12 @@ struct kvm_plane_ops {
 	int (*memory_fault)(struct kvm_plane_ctx *ctx);
 	int (*event)(struct kvm_plane_ctx *ctx);
 	int (*halt)(struct kvm_plane_ctx *ctx);
+	int (*inject)(struct kvm_plane_ctx *ctx);
 	int (*attach)(struct kvm_plane_vm_ctx *ctx);
 	void (*detach)(struct kvm_plane_vm_ctx *ctx);
 	void (*exit)(struct kvm_plane_vm_ctx *ctx);
 	__u32 msrs[KVM_PLANE_NR_MSRS];
+	__u32 latches[KVM_PLANE_NR_LATCHES];
 	__u32 abi;
 	char name[KVM_PLANE_NAME_LEN];
 };
@@ -127,6 +143,9 @@ int bpf_kvm_plane_inject(struct kvm_plane_ctx *ctx, __u32 vector) __ksym;
 int bpf_kvm_plane_skip_insn(struct kvm_plane_ctx *ctx) __ksym;
 __u32 bpf_kvm_plane_pending(struct kvm_plane_ctx *ctx) __ksym;
 int bpf_kvm_plane_raise_irq(struct kvm_plane_ctx *ctx, __u32 plane, __u32 vector) __ksym;
+int bpf_kvm_plane_take(struct kvm_plane_ctx *ctx) __ksym;
+__u64 bpf_kvm_plane_read_latch(struct kvm_plane_ctx *ctx, __u32 plane, __u32 msr) __ksym;
+int bpf_kvm_plane_write_latch(struct kvm_plane_ctx *ctx, __u32 msr, __u64 value) __ksym;
 void bpf_kvm_plane_count(struct kvm_plane_ctx *ctx, __u32 counter) __ksym;
 void bpf_kvm_plane_cache(struct kvm_plane_ctx *ctx, __u64 value) __ksym;
 int bpf_kvm_plane_read_mem(struct kvm_plane_ctx *ctx, __u32 plane, __u64 gpa,

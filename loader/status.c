@@ -33,6 +33,10 @@ static const char *known_kind(enum kvm_plane_eject_kind kind)
 		return "interrupt";
 	case KVM_PLANE_EJECT_LOOP:
 		return "loop";
+	case KVM_PLANE_EJECT_MSR:
+		return "msr";
+	case KVM_PLANE_EJECT_TAKE:
+		return "take";
 	case KVM_PLANE_EJECT_REMOVED:
 		return "removed";
 	}

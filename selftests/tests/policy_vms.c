@@ -170,8 +170,9 @@ static void told_of_removal(enum test_how how)
 
 /* struct kvm_plane_ops, as libbpf has it before it is loaded */
 struct shadow {
-	void *ops[9];
+	void *ops[10];
 	__u32 msrs[KVM_PLANE_NR_MSRS];
+	__u32 latches[KVM_PLANE_NR_LATCHES];
 	__u32 abi;
 	char name[KVM_PLANE_NAME_LEN];
 };

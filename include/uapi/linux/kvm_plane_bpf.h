@@ -14,6 +14,14 @@
 /* How many MSRs a policy can claim */
 #define KVM_PLANE_NR_MSRS	8
 
+/*
+ * How many MSRs the planes of a VM can have that KVM does not know; of these, userspace
+ * and the policy can access the ones from KVM_PLANE_PRIVATE_MSR on, and the guest cannot.
+ */
+#define KVM_PLANE_NR_LATCHES	4
+#define KVM_PLANE_PRIVATE_MSR		0x504c0000
+#define KVM_PLANE_PRIVATE_MSR_LAST	0x504c00ff
+
 #ifndef KVM_MAX_PLANES
 #define KVM_MAX_PLANES		4
 #endif
@@ -42,6 +50,13 @@ enum kvm_plane_hypercall_abi {
 	KVM_PLANE_ABI_KVM,
 	KVM_PLANE_ABI_HYPERV,
 	KVM_PLANE_ABI_XEN,
+};
+
+/* What is pending for the plane that runs, in the op inject. */
+enum kvm_plane_injection {
+	KVM_PLANE_INJECT_IRQ = 1,	/* an interrupt of its local APIC */
+	KVM_PLANE_INJECT_NMI,
+	KVM_PLANE_INJECT_EXTINT,	/* an interrupt of the PIC, or of userspace */
 };
 
 /* The mode that the running plane is in. */
@@ -95,6 +110,9 @@ enum kvm_plane_reg {
  *	with an invalid vector (code: the vector)
  * @KVM_PLANE_EJECT_LOOP: switches for events, between planes that do not run in between
  *	(code: the last target)
+ * @KVM_PLANE_EJECT_MSR: an MSR that is none of the policy's latches (code: the MSR)
+ * @KVM_PLANE_EJECT_TAKE: an event taken in an op that is not about one, or one that cannot be
+ *	taken (code: enum kvm_plane_injection)
  * @KVM_PLANE_EJECT_REMOVED: it was not ejected, but removed for all VMs (for the op exit)
  */
 enum kvm_plane_eject_kind {
@@ -108,6 +126,8 @@ enum kvm_plane_eject_kind {
 	KVM_PLANE_EJECT_INSN,
 	KVM_PLANE_EJECT_IRQ,
 	KVM_PLANE_EJECT_LOOP,
+	KVM_PLANE_EJECT_MSR,
+	KVM_PLANE_EJECT_TAKE,
 	KVM_PLANE_EJECT_REMOVED = 64,
 };
 

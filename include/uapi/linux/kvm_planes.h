@@ -24,11 +24,14 @@
  * userspace, with KVM_EXIT_PLANE_EVENT, before KVM looks at them: args[0] is
  * KVM_PLANE_EXIT_HYPERCALL or 0 for none; args[1] and args[2] are the first and
  * the last number, both included. The number is bits 15:0 of the control word
- * when the guest uses the Hyper-V interface, else all of RAX.
+ * when the guest uses the Hyper-V interface, else all of RAX. With
+ * KVM_PLANE_EXIT_VMGEXIT in args[0] so does VMGEXIT, which is VMMCALL with a REP
+ * prefix and has no number.
  * EINVAL: unknown bits, flags, or a range that is empty.
  */
 #define KVM_CAP_PLANE		0x504c0000
 #define KVM_PLANE_EXIT_HYPERCALL	(1ULL << 0)
+#define KVM_PLANE_EXIT_VMGEXIT		(1ULL << 1)
 
 /**
  * KVM_CAP_PLANE_FPU - each plane has an FPU of its own (system, vm)
@@ -57,7 +60,7 @@
  * removed, or ejected because it broke a rule, userspace switches planes again.
  * EBADF: not an fd. EINVAL: an fd of something else; flags or other arguments
  * that are not 0. EBUSY: the VM has a policy. ENOENT: opting
- * out of nothing. EOPNOTSUPP: no policies in this kernel, or for this VM. Others: the
+ * out of nothing. ENOSPC: with the policies that it had, it would have too many MSRs of theirs. EOPNOTSUPP: no policies in this kernel, or for this VM. Others: the
  * policy itself refused.
  */
 #define KVM_CAP_PLANE_SWITCH	0x504c0002
@@ -183,12 +186,20 @@ struct kvm_run_planes {
  *
  * KVM_PLANE_EVENT_HALT: the running plane is halted, which a policy leaves to
  * userspace. The next KVM_RUN of that plane asks the policy again.
+ *
+ * KVM_PLANE_EVENT_VMGEXIT: as KVM_PLANE_EVENT_HYPERCALL, of a VMGEXIT in whatever mode.
+ *
+ * KVM_PLANE_EVENT_INJECT: the running plane has a pending interrupt or NMI, which a policy
+ * leaves to userspace: most likely it has found a page not in memory. The next KVM_RUN of
+ * that plane asks the policy again.
  */
 #define KVM_EXIT_PLANE_EVENT	0x504c
 #define KVM_PLANE_EVENT_INTERRUPT	0
 #define KVM_PLANE_EVENT_HYPERCALL	1
 #define KVM_PLANE_EVENT_MSR		2
 #define KVM_PLANE_EVENT_HALT		3
+#define KVM_PLANE_EVENT_VMGEXIT		4
+#define KVM_PLANE_EVENT_INJECT		5
 #define KVM_PLANE_HYPERCALL_PASS	(1U << 0)
 #define KVM_PLANE_HYPERCALL_UD		(1U << 1)
 #define KVM_PLANE_MSR_WRITE		(1U << 0)

@@ -37,6 +37,9 @@ struct module;
  * @hypercall_first: first hypercall number that exits to userspace
  * @hypercall_last: the last one
  * @hypercall_exits: whether any does
+ * @vmgexit_exits: whether VMGEXIT does
+ * @latches: MSRs that each plane has because of a policy, up to the first 0; added to under
+ *	kvm->lock, never removed
  * @watched: a policy wants, or wanted, to know of events of planes that do not run
  * @id: identifies the VM to policies
  * @mem_restricted: planes that have ever had memory attributes; set under
@@ -50,7 +53,9 @@ struct kvm_plane_vm {
 	bool created;
 	bool split_fpu;
 	bool hypercall_exits;
+	bool vmgexit_exits;
 	bool watched;
+	u32 latches[KVM_PLANE_NR_LATCHES];
 	u64 hypercall_first;
 	u64 hypercall_last;
 	struct kvm_plane_policy __rcu *policy;
@@ -98,6 +103,18 @@ struct kvm_plane_stat {
 };
 
 /**
+ * enum kvm_plane_hold - an event of the plane that runs that KVM did not inject
+ * @KVM_PLANE_HOLD_NONE: there is none
+ * @KVM_PLANE_HOLD_EVENT: the policy is asked again after the next exit
+ * @KVM_PLANE_HOLD_USER: userspace is told first
+ */
+enum kvm_plane_hold {
+	KVM_PLANE_HOLD_NONE,
+	KVM_PLANE_HOLD_EVENT,
+	KVM_PLANE_HOLD_USER,
+};
+
+/**
  * struct kvm_plane_vcpu - what struct kvm_vcpu holds for planes
  * @vcpu0: plane 0's vCPU; in plane 0, itself
  * @switch_to: the sibling to run next in place of this one
@@ -106,11 +123,15 @@ struct kvm_plane_stat {
  * @entered_at: stat.exits when a switch last came here
  * @hypercall_rip: where the hypercall was that userspace is to answer
  * @hypercall: what the exit fast path left to do for the hypercall at RIP
+ * @vmgexit: it is a VMGEXIT
+ * @held: an event of this plane was not injected, or is userspace's to see to
+ *	(enum kvm_plane_hold)
  * @mem_exempt: KVM makes an access that the plane has made already
  * @mem_fault: the access that KVM did not make for the plane, as it may not;
  *	none if flags is 0
  * @id: the plane
  * @insn: where a hypercall instruction was found last, for CPUs that do not tell
+ * @latched: the values of kvm_plane_vm.latches
  * @stat: of this plane; read with those of the others
  * @present: the planes that this vCPU has
  * @sibling: the same, by plane; set under kvm_plane_vcpu_lock with release
@@ -134,6 +155,8 @@ struct kvm_plane_vcpu {
 	u32 switch_state;
 	u8 switch_cause;
 	u8 hypercall;
+	bool vmgexit;
+	u8 held;
 	u8 id;
 	bool mem_exempt;
 	unsigned long hypercall_rip;
@@ -147,6 +170,7 @@ struct kvm_plane_vcpu {
 		u64 generation;
 		unsigned long hva;
 	} insn;
+	u64 latched[KVM_PLANE_NR_LATCHES];
 	struct kvm_plane_stat stat;
 
 	u16 present;
@@ -205,6 +229,8 @@ struct kvm_vcpu *__kvm_plane_switch(struct kvm_vcpu *vcpu);
 struct kvm_vcpu *__kvm_plane_reenter(struct kvm_vcpu *vcpu);
 void __kvm_plane_kick(struct kvm_vcpu *vcpu);
 int kvm_plane_attend(struct kvm_vcpu *vcpu);
+bool __kvm_plane_holds_events(struct kvm_vcpu *vcpu);
+u64 *__kvm_plane_latch(struct kvm_vcpu *vcpu, u32 msr);
 int __kvm_plane_halt(struct kvm_vcpu *vcpu);
 u16 __kvm_plane_pending(struct kvm_vcpu *vcpu);
 u16 kvm_plane_pending(struct kvm_vcpu *vcpu);
@@ -243,6 +269,7 @@ enum kvm_plane_handled kvm_plane_policy_msr(struct kvm_vcpu *vcpu, u32 msr, bool
 enum kvm_plane_handled kvm_plane_policy_memory_fault(struct kvm_vcpu *vcpu, gpa_t gpa, u64 access);
 enum kvm_plane_handled kvm_plane_policy_event(struct kvm_vcpu *vcpu, u16 pending);
 enum kvm_plane_handled kvm_plane_policy_halt(struct kvm_vcpu *vcpu);
+enum kvm_plane_handled kvm_plane_policy_inject(struct kvm_vcpu *vcpu);
 #else
 static inline void kvm_plane_bpf_init(void) { }
 static inline bool kvm_plane_bpf_usable(void) { return false; }
@@ -276,6 +303,11 @@ static inline enum kvm_plane_handled kvm_plane_policy_halt(struct kvm_vcpu *vcpu
 {
 	return KVM_PLANE_NOT_HANDLED;
 }
+
+static inline enum kvm_plane_handled kvm_plane_policy_inject(struct kvm_vcpu *vcpu)
+{
+	return KVM_PLANE_NOT_HANDLED;
+}
 #endif
 
 /* What an architecture with planes implements, beside <asm/kvm_plane.h>; kernel-doc is there. */
@@ -303,6 +335,9 @@ void kvm_arch_plane_write_reg(struct kvm_vcpu *vcpu, u32 reg, u64 value);
 bool kvm_arch_plane_can_claim_msr(u32 msr);
 void kvm_arch_plane_raise_irq(struct kvm_vcpu *vcpu, u8 vector);
 bool kvm_arch_plane_can_inject(u32 vector);
+bool kvm_arch_plane_can_signal(u32 vector);
+u8 kvm_arch_plane_injection(struct kvm_vcpu *vcpu, u8 *vector);
+void kvm_arch_plane_take(struct kvm_vcpu *vcpu, u8 injection, u8 vector);
 void kvm_arch_plane_inject(struct kvm_vcpu *vcpu, u32 vector);
 bool kvm_arch_plane_skip_insn(struct kvm_vcpu *vcpu, int *r);
 void kvm_arch_plane_carry(struct kvm_vcpu *from, struct kvm_vcpu *to, u32 state);

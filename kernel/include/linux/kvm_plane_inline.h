@@ -166,6 +166,9 @@ static inline void kvm_plane_loop_end(struct kvm_vcpu *vcpu)
  */
 static inline struct kvm_vcpu *kvm_plane_reenter(struct kvm_vcpu *vcpu)
 {
+	/* The outer loop looks at them, or the next time that the plane is entered. */
+	if (unlikely(vcpu->plane.held))
+		kvm_arch_plane_recheck(vcpu);
 	return vcpu->plane.switch_to ? __kvm_plane_reenter(vcpu) : vcpu;
 }
 
@@ -175,7 +178,18 @@ static inline struct kvm_vcpu *kvm_plane_reenter(struct kvm_vcpu *vcpu)
  */
 static inline bool kvm_plane_attention(struct kvm_vcpu *vcpu)
 {
-	return kvm_test_request(KVM_REQ_PLANE, vcpu);
+	return kvm_test_request(KVM_REQ_PLANE, vcpu) || vcpu->plane.held;
+}
+
+/**
+ * kvm_plane_holds_events - let a policy see what is about to be injected
+ * @vcpu: the vCPU that runs, before it is entered
+ *
+ * Return: true if no interrupt or NMI is to be injected now; an exception may be.
+ */
+static inline bool kvm_plane_holds_events(struct kvm_vcpu *vcpu)
+{
+	return kvm_vcpu_has_planes(vcpu) && __kvm_plane_holds_events(vcpu);
 }
 
 /**

@@ -148,11 +148,23 @@ int kvm_plane_check_extension(struct kvm *kvm, long ext)
 	}
 }
 
+/* Where a plane keeps the value of an MSR that it has because of a policy; NULL if it has none. */
+u64 *__kvm_plane_latch(struct kvm_vcpu *vcpu, u32 msr)
+{
+	const u32 *latches = vcpu->kvm->planes.latches;
+	unsigned int i;
+
+	for (i = 0; i < KVM_PLANE_NR_LATCHES && READ_ONCE(latches[i]); i++)
+		if (latches[i] == msr)
+			return &vcpu->plane.latched[i];
+	return NULL;
+}
+
 static int kvm_plane_enable_exits(struct kvm *kvm, struct kvm_enable_cap *cap)
 {
 	bool exits = cap->args[0] & KVM_PLANE_EXIT_HYPERCALL;
 
-	if (cap->args[0] & ~KVM_PLANE_EXIT_HYPERCALL || cap->args[3])
+	if (cap->args[0] & ~(KVM_PLANE_EXIT_HYPERCALL | KVM_PLANE_EXIT_VMGEXIT) || cap->args[3])
 		return -EINVAL;
 	if (exits ? cap->args[1] > cap->args[2] : cap->args[1] || cap->args[2])
 		return -EINVAL;
@@ -162,6 +174,7 @@ static int kvm_plane_enable_exits(struct kvm *kvm, struct kvm_enable_cap *cap)
 	WRITE_ONCE(kvm->planes.hypercall_first, cap->args[1]);
 	WRITE_ONCE(kvm->planes.hypercall_last, cap->args[2]);
 	WRITE_ONCE(kvm->planes.hypercall_exits, exits);
+	WRITE_ONCE(kvm->planes.vmgexit_exits, cap->args[0] & KVM_PLANE_EXIT_VMGEXIT);
 	return 0;
 }
 

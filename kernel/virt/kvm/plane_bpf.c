@@ -47,6 +47,9 @@ struct kvm_plane_ctx {
 	u16 suspended;
 	u16 pending;
 	u16 ready;
+	u8 vmgexit;
+	u8 injection;
+	u8 vector;
 	u32 vcpu_id;
 	u64 vm_id;
 	u64 cached;
@@ -77,10 +80,12 @@ struct kvm_plane_vm_ctx {
  * @memory_fault: it made an access that its plane may not make
  * @event: another plane has a pending interrupt, NMI or SMI
  * @halt: it is about to block
+ * @inject: it has an interrupt or NMI that could be injected
  * @attach: a VM opts in; may sleep, and refuse with an errno
  * @detach: a VM opts out, or is gone; may sleep
  * @exit: the policy was ejected from a VM, or removed
  * @msrs: the MSRs that @wrmsr and @rdmsr are for, up to the first 0
+ * @latches: MSRs that each plane keeps a value of, up to the first 0
  * @abi: KVM_PLANE_ABI
  * @name: names the policy; no two that are loaded have the same
  * @serial: KVM's; no two that were ever loaded have the same
@@ -96,10 +101,12 @@ struct kvm_plane_ops {
 	int (*memory_fault)(struct kvm_plane_ctx *ctx);
 	int (*event)(struct kvm_plane_ctx *ctx);
 	int (*halt)(struct kvm_plane_ctx *ctx);
+	int (*inject)(struct kvm_plane_ctx *ctx);
 	int (*attach)(struct kvm_plane_vm_ctx *ctx);
 	void (*detach)(struct kvm_plane_vm_ctx *ctx);
 	void (*exit)(struct kvm_plane_vm_ctx *ctx);
 	u32 msrs[KVM_PLANE_NR_MSRS];
+	u32 latches[KVM_PLANE_NR_LATCHES];
 	u32 abi;
 	char name[KVM_PLANE_NAME_LEN];
 	u64 serial;
@@ -115,10 +122,11 @@ enum kvm_plane_op {
 	KVM_PLANE_OP_MEMORY_FAULT,
 	KVM_PLANE_OP_EVENT,
 	KVM_PLANE_OP_HALT,
+	KVM_PLANE_OP_INJECT,
 };
 
-static_assert(offsetof(struct kvm_plane_ops, halt) ==
-	      KVM_PLANE_OP_HALT * sizeof(kvm_plane_op_t));
+static_assert(offsetof(struct kvm_plane_ops, inject) ==
+	      KVM_PLANE_OP_INJECT * sizeof(kvm_plane_op_t));
 
 /* What a switch that each of them decides on is counted as */
 static const u8 kvm_plane_op_cause[] = {
@@ -170,10 +178,13 @@ static atomic64_t kvm_plane_serials = ATOMIC64_INIT(0);
  * @state: the groups of state to carry there
  * @vector: the exception to raise, -1 if none
  * @skip: the instruction is to be skipped
+ * @take: the event that could be injected counts as injected
  * @regs_written: the registers in @regs, a bit each
  * @suspended: the planes that are suspended afterwards
  * @irqs: the planes to raise an interrupt in, a bit each
  * @irq: its vector, by plane
+ * @latches_written: the MSRs in @latches, a bit each, by their place in kvm_plane_vm.latches
+ * @latches: values to write to them
  * @regs: values to write
  */
 struct kvm_plane_call {
@@ -188,9 +199,12 @@ struct kvm_plane_call {
 	u32 state;
 	int vector;
 	bool skip;
+	bool take;
 	u16 suspended;
 	u16 irqs;
 	u8 irq[KVM_MAX_PLANES];
+	u8 latches_written;
+	u64 latches[KVM_PLANE_NR_LATCHES];
 	u32 regs_written;
 	u64 regs[KVM_PLANE_NR_REGS];
 };
@@ -311,13 +325,22 @@ __bpf_kfunc int bpf_kvm_plane_suspend(struct kvm_plane_ctx *ctx, u32 planes)
 }
 EXPORT_SYMBOL_GPL(bpf_kvm_plane_suspend);
 
+/* Whether an exception can be raised, by the op of @call. */
+static bool kvm_plane_can_inject(const struct kvm_plane_call *call, u32 vector)
+{
+	return call->op == KVM_PLANE_OP_INJECT ? kvm_arch_plane_can_signal(vector) :
+						 kvm_arch_plane_can_inject(vector);
+}
+
 /**
  * bpf_kvm_plane_inject - raise an exception in the running plane
  * @ctx: the exit
- * @vector: 6 (#UD) or, with error code 0, 13 (#GP); another is a broken rule
+ * @vector: 6 (#UD) or, with error code 0, 13 (#GP); in the op inject 28 (#HV); another is
+ *	a broken rule
  *
  * Takes effect with the verdict KVM_PLANE_RESUME, at the instruction that exited,
- * which is not skipped then. In the ops event and halt, a broken rule.
+ * which is not skipped then; in the op inject, before the next one. In the ops event and
+ * halt, a broken rule.
  *
  * Return: 0, or -EINVAL.
  */
@@ -325,10 +348,10 @@ __bpf_kfunc int bpf_kvm_plane_inject(struct kvm_plane_ctx *ctx, u32 vector)
 {
 	struct kvm_plane_call *call = to_call(ctx);
 
-	if (!kvm_plane_at_insn(call))
+	if (!kvm_plane_at_insn(call) && call->op != KVM_PLANE_OP_INJECT)
 		return kvm_plane_break(call, KVM_PLANE_EJECT_INSN, vector,
 				       "exception without an instruction");
-	if (!kvm_arch_plane_can_inject(vector))
+	if (!kvm_plane_can_inject(call, vector))
 		return kvm_plane_break(call, KVM_PLANE_EJECT_EXCEPTION, vector,
 				       "exception that a policy cannot raise");
 	call->vector = vector;
@@ -342,7 +365,7 @@ EXPORT_SYMBOL_GPL(bpf_kvm_plane_inject);
  *
  * In the plane that executed it, whatever its length, and once however often
  * this is called. Takes effect with KVM_PLANE_RESUME and KVM_PLANE_SWITCH. In the
- * ops memory_fault, event and halt, a broken rule.
+ * ops memory_fault, event, halt and inject, a broken rule.
  *
  * Return: 0, or -EINVAL.
  */
@@ -403,6 +426,83 @@ __bpf_kfunc int bpf_kvm_plane_raise_irq(struct kvm_plane_ctx *ctx, u32 plane, u3
 	return 0;
 }
 EXPORT_SYMBOL_GPL(bpf_kvm_plane_raise_irq);
+
+/**
+ * bpf_kvm_plane_take - have the event that KVM would inject count as injected
+ * @ctx: the exit, of the op inject; in others, a broken rule
+ *
+ * An interrupt of the local APIC is in service until its EOI, an NMI is over; the plane
+ * knows of it only what the policy tells it. Takes effect with KVM_PLANE_RESUME. What the
+ * PIC or userspace has pending cannot be taken: a broken rule.
+ *
+ * Return: 0, or -EINVAL.
+ */
+__bpf_kfunc int bpf_kvm_plane_take(struct kvm_plane_ctx *ctx)
+{
+	struct kvm_plane_call *call = to_call(ctx);
+
+	if (ctx->injection != KVM_PLANE_INJECT_IRQ && ctx->injection != KVM_PLANE_INJECT_NMI)
+		return kvm_plane_break(call, KVM_PLANE_EJECT_TAKE, ctx->injection,
+				       "event taken that cannot be");
+	call->take = true;
+	return 0;
+}
+EXPORT_SYMBOL_GPL(bpf_kvm_plane_take);
+
+/* Where in kvm_plane_vm.latches @msr is; -EINVAL, and a broken rule, if nowhere. */
+static int kvm_plane_find_latch(struct kvm_plane_call *call, u32 msr)
+{
+	u64 *latch = __kvm_plane_latch(call->vcpu, msr);
+
+	if (!latch)
+		return kvm_plane_break(call, KVM_PLANE_EJECT_MSR, msr, "MSR that is no latch");
+	return latch - call->vcpu->plane.latched;
+}
+
+/**
+ * bpf_kvm_plane_read_latch - read an MSR that a plane has because of the policy
+ * @ctx: the exit
+ * @plane: any plane of this vCPU
+ * @msr: one in kvm_plane_ops.latches; another is a broken rule
+ *
+ * Return: what the plane has there, not what this op has written; 0 if there is no such
+ * plane.
+ */
+__bpf_kfunc u64 bpf_kvm_plane_read_latch(struct kvm_plane_ctx *ctx, u32 plane, u32 msr)
+{
+	struct kvm_plane_call *call = to_call(ctx);
+	int i = kvm_plane_find_latch(call, msr);
+	struct kvm_vcpu *vcpu;
+
+	if (i < 0 || plane >= KVM_MAX_PLANES)
+		return 0;
+	vcpu = kvm_vcpu_sibling(call->vcpu, array_index_nospec(plane, KVM_MAX_PLANES));
+	return vcpu ? READ_ONCE(vcpu->plane.latched[i]) : 0;
+}
+EXPORT_SYMBOL_GPL(bpf_kvm_plane_read_latch);
+
+/**
+ * bpf_kvm_plane_write_latch - write an MSR that a plane has because of the policy
+ * @ctx: the exit
+ * @msr: one in kvm_plane_ops.latches; another is a broken rule
+ * @value: what the running plane, which a switch leaves, is to have there
+ *
+ * Takes effect with KVM_PLANE_RESUME and KVM_PLANE_SWITCH.
+ *
+ * Return: 0, or -EINVAL.
+ */
+__bpf_kfunc int bpf_kvm_plane_write_latch(struct kvm_plane_ctx *ctx, u32 msr, u64 value)
+{
+	struct kvm_plane_call *call = to_call(ctx);
+	int i = kvm_plane_find_latch(call, msr);
+
+	if (i < 0)
+		return i;
+	call->latches[i] = value;
+	call->latches_written |= BIT(i);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(bpf_kvm_plane_write_latch);
 
 /**
  * bpf_kvm_plane_count - count something
@@ -639,6 +739,9 @@ BTF_ID_FLAGS(func, bpf_kvm_plane_inject, KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_kvm_plane_skip_insn, KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_kvm_plane_pending, KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_kvm_plane_raise_irq, KF_TRUSTED_ARGS)
+BTF_ID_FLAGS(func, bpf_kvm_plane_take, KF_TRUSTED_ARGS)
+BTF_ID_FLAGS(func, bpf_kvm_plane_read_latch, KF_TRUSTED_ARGS)
+BTF_ID_FLAGS(func, bpf_kvm_plane_write_latch, KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_kvm_plane_count, KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_kvm_plane_cache, KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_kvm_plane_read_mem, KF_TRUSTED_ARGS)
@@ -674,6 +777,7 @@ static struct kvm_plane_ops kvm_plane_ops_stubs = {
 	.memory_fault	= kvm_plane_op_stub,
 	.event		= kvm_plane_op_stub,
 	.halt		= kvm_plane_op_stub,
+	.inject		= kvm_plane_op_stub,
 	.attach		= kvm_plane_attach_stub,
 	.detach		= kvm_plane_vm_stub,
 	.exit		= kvm_plane_vm_stub,
@@ -734,6 +838,9 @@ static int kvm_plane_ops_init_member(const struct btf_type *t, const struct btf_
 		if (!kvm_plane_msrs_valid(from->msrs))
 			return -EINVAL;
 		memcpy(to->msrs, from->msrs, sizeof(to->msrs));
+		return 1;
+	case offsetof(struct kvm_plane_ops, latches):
+		memcpy(to->latches, from->latches, sizeof(to->latches));
 		return 1;
 	case offsetof(struct kvm_plane_ops, abi):
 		if (from->abi != KVM_PLANE_ABI)
@@ -856,11 +963,17 @@ static void kvm_plane_watch_all(struct kvm_plane_policy *policy, struct kvm_plan
 			kvm_plane_watch(kvm);
 }
 
-/* It is replaced, by one of the same name; every exit sees the one or the other. */
+/*
+ * It is replaced, by one of the same name, and with the same latches, which VMs have already;
+ * every exit sees the one or the other.
+ */
 static int kvm_plane_ops_update(void *kdata, void *old_kdata, struct bpf_link *link)
 {
-	struct kvm_plane_ops *ops = kdata;
+	struct kvm_plane_ops *ops = kdata, *old = old_kdata;
 	struct kvm_plane_policy *policy;
+
+	if (memcmp(ops->latches, old->latches, sizeof(ops->latches)))
+		return -EINVAL;
 
 	scoped_guard(mutex, &kvm_plane_policies_lock) {
 		policy = kvm_plane_find_policy(link);
@@ -988,6 +1101,39 @@ static struct kvm_plane_policy *kvm_plane_get_policy(int fd)
 	return policy ?: ERR_PTR(-EINVAL);
 }
 
+static bool kvm_plane_has_latch(struct kvm *kvm, u32 msr)
+{
+	unsigned int i;
+
+	for (i = 0; i < KVM_PLANE_NR_LATCHES; i++)
+		if (kvm->planes.latches[i] == msr)
+			return true;
+	return false;
+}
+
+/*
+ * Give the planes of @kvm the MSRs of @ops that they do not have yet. Those that they have
+ * stay where they are, as do their values.
+ *
+ * Return: 0 or -ENOSPC; they may have some then.
+ */
+static int kvm_plane_add_latches(struct kvm *kvm, const struct kvm_plane_ops *ops)
+{
+	unsigned int i, used = 0;
+
+	while (used < KVM_PLANE_NR_LATCHES && kvm->planes.latches[used])
+		used++;
+
+	for (i = 0; i < KVM_PLANE_NR_LATCHES && ops->latches[i]; i++) {
+		if (kvm_plane_has_latch(kvm, ops->latches[i]))
+			continue;
+		if (used == KVM_PLANE_NR_LATCHES)
+			return -ENOSPC;
+		WRITE_ONCE(kvm->planes.latches[used++], ops->latches[i]);
+	}
+	return 0;
+}
+
 /*
  * Opt in: the policy has its say before the VM has it. *@events: it wants to know of them.
  *
@@ -1007,6 +1153,9 @@ static int kvm_plane_set_policy(struct kvm *kvm, struct kvm_plane_policy *policy
 	/* Removed since it was found */
 	if (!ops)
 		return -EINVAL;
+	r = kvm_plane_add_latches(kvm, ops);
+	if (r)
+		return r;
 	if (ops->attach) {
 		r = ops->attach(&ctx);
 		if (r < 0)
@@ -1174,6 +1323,9 @@ static inline void kvm_plane_call_init(struct kvm_plane_call *call, struct kvm_v
 	ctx->suspended = suspended;
 	ctx->pending = 0;
 	ctx->ready = 0;
+	ctx->vmgexit = 0;
+	ctx->injection = 0;
+	ctx->vector = 0;
 	ctx->vcpu_id = vcpu->vcpu_id;
 	ctx->vm_id = vcpu->kvm->planes.id;
 	ctx->msr = 0;
@@ -1191,8 +1343,10 @@ static inline void kvm_plane_call_init(struct kvm_plane_call *call, struct kvm_v
 	call->target = -1;
 	call->vector = -1;
 	call->skip = false;
+	call->take = false;
 	call->suspended = suspended;
 	call->irqs = 0;
+	call->latches_written = 0;
 	call->regs_written = 0;
 }
 
@@ -1221,6 +1375,9 @@ static void kvm_plane_check(struct kvm_plane_call *call, int verdict)
 		if (call->target < 0)
 			kvm_plane_break(call, KVM_PLANE_EJECT_TARGET, -1,
 					"switch to no plane");
+		else if (call->op == KVM_PLANE_OP_INJECT)
+			kvm_plane_break(call, KVM_PLANE_EJECT_VERDICT, verdict,
+					"switch while an event is injected");
 		else if (!kvm_plane_at_insn(call))
 			kvm_plane_check_progress(call);
 		break;
@@ -1295,6 +1452,17 @@ static void kvm_plane_raise_irqs(struct kvm_plane_call *call)
 	}
 }
 
+static void kvm_plane_write_latches(struct kvm_plane_call *call)
+{
+	unsigned int i;
+	u8 left;
+
+	for (left = call->latches_written; left; left &= left - 1) {
+		i = __ffs(left);
+		call->vcpu->plane.latched[i] = call->latches[i];
+	}
+}
+
 /*
  * Skip the instruction, if that was asked for, and do what goes with any verdict.
  *
@@ -1309,7 +1477,10 @@ static bool kvm_plane_finish_insn(struct kvm_plane_call *call, int *r)
 		return false;
 
 	kvm_plane_write_regs(call);
+	kvm_plane_write_latches(call);
 	kvm_plane_raise_irqs(call);
+	if (call->take)
+		kvm_arch_plane_take(call->vcpu, call->ctx.injection, call->ctx.vector);
 	return true;
 }
 
@@ -1321,7 +1492,8 @@ static int kvm_plane_resume(struct kvm_plane_call *call)
 	if (!kvm_plane_finish_insn(call, &r) || call->vector < 0)
 		return r;
 
-	call->vcpu->plane.stat.refused++;
+	if (kvm_plane_at_insn(call))
+		call->vcpu->plane.stat.refused++;
 	kvm_arch_plane_inject(call->vcpu, call->vector);
 	return r;
 }
@@ -1375,6 +1547,7 @@ enum kvm_plane_handled kvm_plane_policy_hypercall(struct kvm_vcpu *vcpu, u8 abi,
 
 	kvm_plane_call_init(&call, vcpu, KVM_PLANE_OP_HYPERCALL, mode);
 	call.ctx.abi = abi;
+	call.ctx.vmgexit = vcpu->plane.vmgexit;
 	return kvm_plane_decide(&call, r);
 }
 
@@ -1453,6 +1626,38 @@ enum kvm_plane_handled kvm_plane_policy_halt(struct kvm_vcpu *vcpu)
 		return KVM_PLANE_NOT_HANDLED;
 
 	kvm_plane_call_init(&call, vcpu, KVM_PLANE_OP_HALT, kvm_arch_plane_mode(vcpu));
+	return kvm_plane_decide(&call, &r);
+}
+
+static bool kvm_plane_policy_injects(struct kvm *kvm)
+{
+	struct kvm_plane_ops *ops;
+
+	guard(rcu)();
+	ops = kvm_plane_vm_ops(kvm);
+	return ops && ops->inject;
+}
+
+/**
+ * kvm_plane_policy_inject - let the VM's policy decide on what is about to be injected
+ * @vcpu: the vCPU that runs, about to be entered
+ */
+enum kvm_plane_handled kvm_plane_policy_inject(struct kvm_vcpu *vcpu)
+{
+	struct kvm_plane_call call __uninitialized;
+	u8 injection, vector = 0;
+	int r;
+
+	if (!kvm_plane_has_policy(vcpu->kvm) || !kvm_plane_policy_injects(vcpu->kvm))
+		return KVM_PLANE_NOT_HANDLED;
+
+	injection = kvm_arch_plane_injection(vcpu, &vector);
+	if (!injection)
+		return KVM_PLANE_NOT_HANDLED;
+
+	kvm_plane_call_init(&call, vcpu, KVM_PLANE_OP_INJECT, kvm_arch_plane_mode(vcpu));
+	call.ctx.injection = injection;
+	call.ctx.vector = vector;
 	return kvm_plane_decide(&call, &r);
 }
 

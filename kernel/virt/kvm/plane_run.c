@@ -262,7 +262,7 @@ struct kvm_vcpu *__kvm_plane_reenter(struct kvm_vcpu *vcpu)
 {
 	struct kvm_vcpu *to = vcpu->plane.switch_to;
 
-	if (!kvm_arch_plane_can_reenter(vcpu, to)) {
+	if (to->plane.held || !kvm_arch_plane_can_reenter(vcpu, to)) {
 		kvm_make_request(KVM_REQ_PLANE, vcpu);
 		return vcpu;
 	}
@@ -310,9 +310,47 @@ static int kvm_plane_events(struct kvm_vcpu *vcpu)
 	}
 }
 
+/* See kvm_plane_holds_events(). */
+bool __kvm_plane_holds_events(struct kvm_vcpu *vcpu)
+{
+	switch (kvm_plane_policy_inject(vcpu)) {
+	case KVM_PLANE_HANDLED:
+		vcpu->plane.held = KVM_PLANE_HOLD_EVENT;
+		return true;
+	case KVM_PLANE_TO_USER:
+		vcpu->plane.held = KVM_PLANE_HOLD_USER;
+		/* The plane is not entered. */
+		kvm_make_request(KVM_REQ_PLANE, vcpu);
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* An event was not injected: ask the policy again, or userspace. Return: as a run loop's. */
+static int kvm_plane_unhold(struct kvm_vcpu *vcpu)
+{
+	u8 held = vcpu->plane.held;
+
+	vcpu->plane.held = KVM_PLANE_HOLD_NONE;
+	kvm_arch_plane_recheck(vcpu);
+	if (held != KVM_PLANE_HOLD_USER)
+		return 1;
+
+	vcpu->run->exit_reason = KVM_EXIT_PLANE_EVENT;
+	*kvm_run_plane_event(vcpu->run) = (struct kvm_plane_event) {
+		.pending_event_planes = kvm_plane_pending(vcpu),
+		.cause = KVM_PLANE_EVENT_INJECT,
+		.target = vcpu->plane.id,
+	};
+	return 0;
+}
+
 /* One turn of kvm_plane_attend(), which may leave a request for the next one. */
 static int kvm_plane_attend_once(struct kvm_vcpu *vcpu)
 {
+	int r;
+
 	kvm_clear_request(KVM_REQ_PLANE, vcpu);
 	/* What is not seen from here on makes the request again. */
 	smp_mb__after_atomic();
@@ -321,6 +359,15 @@ static int kvm_plane_attend_once(struct kvm_vcpu *vcpu)
 		vcpu = __kvm_plane_switch(vcpu);
 		if (!kvm_check_request(KVM_REQ_PLANE, vcpu))
 			return 1;
+	}
+
+	if (vcpu->plane.held) {
+		r = kvm_plane_unhold(vcpu);
+		if (!r) {
+			/* For the events of others, of which nothing is known yet. */
+			kvm_make_request(KVM_REQ_PLANE, vcpu);
+			return r;
+		}
 	}
 
 	if (vcpu->plane.mem_fault.flags) {

@@ -19,6 +19,9 @@
 #include "x86.h"
 #include "xen.h"
 
+/* AMD APM volume 2, "#HV, hypervisor injection exception" */
+#define HV_VECTOR	28
+
 /**
  * kvm_arch_has_planes - whether a VM can have planes
  * @kvm: the VM; NULL asks for any type of VM
@@ -594,7 +597,16 @@ bool kvm_arch_plane_can_inject(u32 vector)
 }
 
 /**
- * kvm_arch_plane_inject - raise an exception at the instruction that exited
+ * kvm_arch_plane_can_signal - whether a policy may raise an exception to tell of an event
+ * @vector: its vector; #HV, which is there for that (AMD APM volume 2, "Restricted Injection")
+ */
+bool kvm_arch_plane_can_signal(u32 vector)
+{
+	return vector == HV_VECTOR;
+}
+
+/**
+ * kvm_arch_plane_inject - raise an exception at the instruction that exited, or is next
  * @vcpu: the plane's vCPU
  * @vector: one that a policy may raise
  */
@@ -603,7 +615,48 @@ void kvm_arch_plane_inject(struct kvm_vcpu *vcpu, u32 vector)
 	if (vector == GP_VECTOR)
 		kvm_queue_exception_e(vcpu, GP_VECTOR, 0);
 	else
-		kvm_queue_exception(vcpu, UD_VECTOR);
+		kvm_queue_exception(vcpu, vector);
+}
+
+/**
+ * kvm_arch_plane_injection - what is to be injected into a plane next
+ * @vcpu: the plane's vCPU, which is about to be entered
+ * @vector: that of an interrupt of the local APIC
+ *
+ * Return: enum kvm_plane_injection; 0: nothing that a policy could decide about, which is so,
+ * too, if an exception comes first, and in a nested guest.
+ */
+u8 kvm_arch_plane_injection(struct kvm_vcpu *vcpu, u8 *vector)
+{
+	int irq;
+
+	if (vcpu->arch.exception.pending || is_guest_mode(vcpu) || is_smm(vcpu) ||
+	    !lapic_in_kernel(vcpu))
+		return 0;
+	if (vcpu->arch.nmi_pending)
+		return KVM_PLANE_INJECT_NMI;
+	if (kvm_cpu_has_extint(vcpu))
+		return KVM_PLANE_INJECT_EXTINT;
+
+	irq = kvm_apic_has_interrupt(vcpu);
+	if (irq < 0)
+		return 0;
+	*vector = irq;
+	return KVM_PLANE_INJECT_IRQ;
+}
+
+/**
+ * kvm_arch_plane_take - have a plane's event count as injected
+ * @vcpu: the plane's vCPU, which is about to be entered
+ * @injection: KVM_PLANE_INJECT_IRQ: is in service until EOI; KVM_PLANE_INJECT_NMI
+ * @vector: of the interrupt, as kvm_arch_plane_injection() had it
+ */
+void kvm_arch_plane_take(struct kvm_vcpu *vcpu, u8 injection, u8 vector)
+{
+	if (injection == KVM_PLANE_INJECT_NMI)
+		vcpu->arch.nmi_pending--;
+	else
+		kvm_apic_ack_interrupt(vcpu, vector);
 }
 
 /**

@@ -66,6 +66,49 @@ static inline int kvm_plane_emulate_wrmsr(struct kvm_vcpu *vcpu)
 	return __kvm_plane_emulate_wrmsr(vcpu);
 }
 
+/* Where the value of an MSR is that a plane has because of a policy; NULL if it has none. */
+static inline u64 *kvm_plane_latch(struct kvm_vcpu *vcpu, const struct msr_data *msr)
+{
+	if (!kvm_vcpu_has_planes(vcpu))
+		return NULL;
+	if (!msr->host_initiated && msr->index >= KVM_PLANE_PRIVATE_MSR &&
+	    msr->index <= KVM_PLANE_PRIVATE_MSR_LAST)
+		return NULL;
+	return __kvm_plane_latch(vcpu, msr->index);
+}
+
+/**
+ * kvm_plane_set_latch - write an MSR that a plane has because of a policy
+ * @vcpu: the plane's vCPU
+ * @msr: one that KVM does not know, and what it is to keep
+ *
+ * Return: false if the plane has no such MSR.
+ */
+static inline bool kvm_plane_set_latch(struct kvm_vcpu *vcpu, const struct msr_data *msr)
+{
+	u64 *latch = kvm_plane_latch(vcpu, msr);
+
+	if (latch)
+		*latch = msr->data;
+	return latch;
+}
+
+/**
+ * kvm_plane_get_latch - read such an MSR
+ * @vcpu: the plane's vCPU
+ * @msr: one that KVM does not know; gets what it keeps
+ *
+ * Return: false if the plane has no such MSR.
+ */
+static inline bool kvm_plane_get_latch(struct kvm_vcpu *vcpu, struct msr_data *msr)
+{
+	const u64 *latch = kvm_plane_latch(vcpu, msr);
+
+	if (latch)
+		msr->data = *latch;
+	return latch;
+}
+
 /* Statistics of planes, for kvm_vcpu_stats_desc[] */
 #define KVM_PLANE_STATS_DESC(member, stat_name)					\
 	{									\

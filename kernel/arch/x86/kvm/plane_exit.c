@@ -19,6 +19,13 @@
 /* Bits 15:0 of the control word are the call code; TLFS, "Hypercall interface" */
 #define HV_HYPERCALL_CODE_MASK	GENMASK_ULL(15, 0)
 
+/* As in memory; VMGEXIT is VMMCALL with a REP prefix. AMD APM volume 3 */
+#define INSN_VMMCALL		0xd9010f
+#define INSN_VMMCALL_MASK	0xffffff
+#define INSN_VMMCALL_LEN	3
+#define INSN_VMGEXIT		0xd9010ff3
+#define INSN_VMGEXIT_LEN	4
+
 /* kvm_plane_vcpu.hypercall: what is left for the exit handler */
 enum {
 	KVM_PLANE_HYPERCALL_UNSEEN,
@@ -50,9 +57,11 @@ static bool kvm_plane_hypercall_exits(struct kvm_vcpu *vcpu, u8 abi)
 	struct kvm_plane_vm *planes = &vcpu->kvm->planes;
 	u64 nr;
 
-	if (!READ_ONCE(planes->hypercall_exits))
+	if (kvm_x86_call(get_cpl)(vcpu))
 		return false;
-	if (kvm_x86_call(get_cpl)(vcpu) || !is_protmode(vcpu))
+	if (vcpu->plane.vmgexit && READ_ONCE(planes->vmgexit_exits))
+		return true;
+	if (!READ_ONCE(planes->hypercall_exits) || !is_protmode(vcpu))
 		return false;
 
 	nr = kvm_plane_hypercall_nr(vcpu, abi);
@@ -93,7 +102,8 @@ static int kvm_plane_hypercall_to_user(struct kvm_vcpu *vcpu)
 	vcpu->run->exit_reason = KVM_EXIT_PLANE_EVENT;
 	*event = (struct kvm_plane_event) {
 		.pending_event_planes = kvm_plane_pending(vcpu),
-		.cause = KVM_PLANE_EVENT_HYPERCALL,
+		.cause = vcpu->plane.vmgexit && READ_ONCE(vcpu->kvm->planes.vmgexit_exits) ?
+			 KVM_PLANE_EVENT_VMGEXIT : KVM_PLANE_EVENT_HYPERCALL,
 		.extra = vcpu->plane.hypercall_rip,
 	};
 	vcpu->arch.complete_userspace_io = kvm_plane_complete_hypercall;
@@ -160,15 +170,10 @@ static unsigned long kvm_plane_insn_hva_cached(struct kvm_vcpu *vcpu, bool cs_l)
 	return vcpu->plane.insn.hva;
 }
 
-/*
- * The address after the hypercall that a plane made, for a CPU that does not tell: the
- * instruction is looked at where the plane fetched it. It is VMMCALL (0f 01 d9), or
- * VMGEXIT, which is that with a REP prefix (AMD APM volume 3); 0 if it cannot be seen,
- * or is another.
- */
-static unsigned long kvm_plane_next_rip(struct kvm_vcpu *vcpu, bool cs_l)
+/* The bytes that a plane executes, where it fetched them; 0 if they cannot be seen. */
+static u32 kvm_plane_insn(struct kvm_vcpu *vcpu, bool cs_l)
 {
-	unsigned long hva, rip;
+	unsigned long hva;
 	u32 insn = 0;
 
 	pagefault_disable();
@@ -176,17 +181,64 @@ static unsigned long kvm_plane_next_rip(struct kvm_vcpu *vcpu, bool cs_l)
 	if (!hva || __get_user(insn, (u32 __user *)hva))
 		insn = 0;
 	pagefault_enable();
+	return insn;
+}
 
-	rip = kvm_rip_read(vcpu);
-	if ((insn & 0xffffff) == 0xd9010f)
-		rip += 3;
-	else if (insn == 0xd9010ff3)
-		rip += 4;
+/*
+ * The address after the hypercall that a plane made, for a CPU that does not tell; 0 if it
+ * is neither VMMCALL nor VMGEXIT, or cannot be seen.
+ */
+static unsigned long kvm_plane_next_rip(struct kvm_vcpu *vcpu, bool cs_l)
+{
+	unsigned long rip = kvm_rip_read(vcpu);
+	u32 insn = kvm_plane_insn(vcpu, cs_l);
+
+	vcpu->plane.vmgexit = insn == INSN_VMGEXIT;
+	if (vcpu->plane.vmgexit)
+		rip += INSN_VMGEXIT_LEN;
+	else if ((insn & INSN_VMMCALL_MASK) == INSN_VMMCALL)
+		rip += INSN_VMMCALL_LEN;
 	else
 		return 0;
 
 	/* EIP wraps. */
 	return cs_l ? rip : (u32)rip;
+}
+
+/*
+ * Find out which instruction it is, and which one is next.
+ *
+ * Return: false if that cannot be seen.
+ */
+static bool kvm_plane_decode(struct kvm_vcpu *vcpu, u64 *next_rip, bool cs_l)
+{
+	u32 insn;
+
+	if (!*next_rip) {
+		*next_rip = kvm_plane_next_rip(vcpu, cs_l);
+		return *next_rip;
+	}
+
+	vcpu->plane.vmgexit = false;
+	if ((u32)(*next_rip - kvm_rip_read(vcpu)) != INSN_VMGEXIT_LEN)
+		return true;
+
+	insn = kvm_plane_insn(vcpu, cs_l);
+	vcpu->plane.vmgexit = insn == INSN_VMGEXIT;
+	return insn;
+}
+
+/* Whether it is VMGEXIT, if the exit fast path did not find out. */
+static bool kvm_plane_at_vmgexit(struct kvm_vcpu *vcpu)
+{
+	struct x86_exception exception;
+	u32 insn;
+	int r;
+
+	vcpu->plane.mem_exempt = true;
+	r = kvm_read_guest_virt(vcpu, kvm_get_linear_rip(vcpu), &insn, sizeof(insn), &exception);
+	vcpu->plane.mem_exempt = false;
+	return !r && insn == INSN_VMGEXIT;
 }
 
 /* Whether to skip an instruction is all that there is to it: nobody steps through the guest. */
@@ -229,9 +281,7 @@ fastpath_t kvm_plane_fastpath_hypercall(struct kvm_vcpu *vcpu, u64 *next_rip, bo
 		return r;
 
 	kvm_vcpu_srcu_read_lock(vcpu);
-	if (!*next_rip)
-		*next_rip = kvm_plane_next_rip(vcpu, cs_l);
-	if (*next_rip && kvm_plane_not_stepped(vcpu))
+	if (kvm_plane_decode(vcpu, next_rip, cs_l) && kvm_plane_not_stepped(vcpu))
 		r = __kvm_plane_fastpath_hypercall(vcpu, cs_l);
 	kvm_vcpu_srcu_read_unlock(vcpu);
 	return r;
@@ -251,6 +301,7 @@ int __kvm_plane_emulate_hypercall(struct kvm_vcpu *vcpu)
 
 	vcpu->plane.hypercall = KVM_PLANE_HYPERCALL_UNSEEN;
 	if (left == KVM_PLANE_HYPERCALL_UNSEEN) {
+		vcpu->plane.vmgexit = kvm_plane_at_vmgexit(vcpu);
 		switch (kvm_plane_policy_hypercall(vcpu, abi, kvm_arch_plane_mode(vcpu), &r)) {
 		case KVM_PLANE_HANDLED:
 			if (vcpu->plane.switch_to)

@@ -56,4 +56,13 @@ static inline u64 kvm_arch_plane_read_reg(struct kvm_vcpu *vcpu, u32 reg)
 	return vcpu->arch.regs[reg];
 }
 
+/**
+ * kvm_arch_plane_recheck - have the events of a plane looked at before it is entered
+ * @vcpu: the plane's vCPU
+ */
+static inline void kvm_arch_plane_recheck(struct kvm_vcpu *vcpu)
+{
+	kvm_make_request(KVM_REQ_EVENT, vcpu);
+}
+
 #endif /* _ASM_X86_KVM_PLANE_H */
