@@ -60,7 +60,9 @@
  * removed, or ejected because it broke a rule, userspace switches planes again.
  * EBADF: not an fd. EINVAL: an fd of something else; flags or other arguments
  * that are not 0. EBUSY: the VM has a policy. ENOENT: opting
- * out of nothing. ENOSPC: with the policies that it had, it would have too many MSRs of theirs. EOPNOTSUPP: no policies in this kernel, or for this VM. Others: the
+ * out of nothing. ENOSPC: it would have too many MSRs because of this policy and those that
+ * it had before. EOPNOTSUPP: no policies in this kernel, or for this VM; the policies here
+ * return it, too, for a VM that has the FPU shared or split as it should not be. Others: the
  * policy itself refused.
  */
 #define KVM_CAP_PLANE_SWITCH	0x504c0002
