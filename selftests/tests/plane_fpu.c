@@ -2,7 +2,10 @@
 /*
  * The FPU: one for all planes of a vCPU, or one each, as the VM chose.
  */
+#include <pthread.h>
+#include <sched.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "policy.h"
 #include "test.h"
@@ -15,6 +18,8 @@ POLICY(template, "bpf/template.bpf.o");
 
 static __u64 plane_value[2] = { 0x1111222233334444, 0x5555666677778888 };
 static bool split;
+static int turns;
+static volatile bool stop;
 
 static void write_xmm0(__u64 value)
 {
@@ -131,7 +136,7 @@ static void plane0(void)
 {
 	int i;
 
-	for (i = 0; i < 100; i++) {
+	for (i = 0; i < turns; i++) {
 		write_xmm0(plane_value[0] + i);
 		take_turns();
 		GUEST_ASSERT_EQ(read_xmm0(), split ? plane_value[0] + i : plane_value[1]);
@@ -149,7 +154,7 @@ static void plane1(void)
 	}
 }
 
-static void switched_by_kernel(bool own_fpu)
+static void switched_by_kernel(bool own_fpu, int times)
 {
 	const guest_code_t entry[] = { plane0, plane1 };
 	struct policy_status status;
@@ -157,25 +162,53 @@ static void switched_by_kernel(bool own_fpu)
 	struct vm *vm = start(own_fpu, entry);
 	const struct guest_call *call;
 
+	turns = times;
 	ASSERT_EQ(policy_load(&policy, &policy_template), 0);
 	ASSERT_EQ(vm_enable_cap(vm->fd, KVM_CAP_PLANE_SWITCH, policy.link_fd, 0, 0), 0);
 	vm_run(vm);
 	call = vm_guest_call(vm);
 	ASSERT(call && call->cmd == GUEST_DONE);
 	if (policy_read_status(vm, &status))
-		ASSERT_EQ(status.switches, 200);
+		ASSERT_EQ(status.switches, 2 * times);
 	vm_free(vm);
 	policy_unload(&policy);
 }
 
 static void kernel_shared(enum test_how how)
 {
-	switched_by_kernel(false);
+	switched_by_kernel(false, 100);
 }
 
 static void kernel_own(enum test_how how)
 {
-	switched_by_kernel(true);
+	switched_by_kernel(true, 100);
+}
+
+/* The thread of the vCPU is preempted by one that uses the FPU, and goes from CPU to CPU. */
+static void *disturb(void *thread)
+{
+	int cpus = sysconf(_SC_NPROCESSORS_ONLN), i;
+	cpu_set_t cpu;
+
+	for (i = 0; !stop; i++) {
+		CPU_ZERO(&cpu);
+		CPU_SET(i % cpus, &cpu);
+		ASSERT_EQ(pthread_setaffinity_np(pthread_self(), sizeof(cpu), &cpu), 0);
+		write_xmm0(i);
+		ASSERT_EQ(pthread_setaffinity_np(*(pthread_t *)thread, sizeof(cpu), &cpu), 0);
+	}
+	return NULL;
+}
+
+static void kernel_own_disturbed(enum test_how how)
+{
+	pthread_t self = pthread_self(), other;
+
+	stop = false;
+	ASSERT_EQ(pthread_create(&other, NULL, disturb, &self), 0);
+	switched_by_kernel(true, 20000);
+	stop = true;
+	pthread_join(other, NULL);
 }
 
 static void choice(enum test_how how)
@@ -205,5 +238,7 @@ const struct test tests[] = {
 	TEST("KVM_SET_FPU and KVM_SET_XSAVE then set that of their plane", ioctls_own),
 	TEST("a shared FPU stays as it is when KVM switches planes", kernel_shared),
 	TEST("an FPU of their own is exchanged when KVM switches planes", kernel_own),
+	TEST("so it is while other threads use the FPU, and the vCPU changes CPUs",
+	     kernel_own_disturbed),
 	{ }
 };

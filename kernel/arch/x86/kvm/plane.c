@@ -203,20 +203,37 @@ void kvm_arch_plane_vcpu_predestroy(struct kvm_vcpu *vcpu)
 	vcpu->arch.pio_data = NULL;
 }
 
+/*
+ * Have the next load of the FPU's registers be of the plane that is to run. Interrupts may be
+ * off, so fpu_swap_kvm_fpstate() is of no use; nor is what the thread has in userspace to
+ * be loaded in between. kernel_fpu_begin_mask() saves the registers and sets
+ * TIF_NEED_FPU_LOAD, unless they are saved already: from there on only memory counts.
+ */
+static void kvm_plane_swap_fpu(struct kvm_vcpu *from, struct kvm_vcpu *to)
+{
+	struct fpu *fpu = &current->thread.fpu;
+
+	kernel_fpu_begin_mask(0);
+	kernel_fpu_end();
+
+	from->arch.guest_fpu.fpstate->in_use = false;
+	to->arch.guest_fpu.fpstate->in_use = true;
+	fpu->fpstate = to->arch.guest_fpu.fpstate;
+	/* A CPU where the thread was before may have the registers of @from still. */
+	fpu->last_cpu = -1;
+}
+
 /**
- * kvm_arch_plane_switch_fpu - load the FPU of another plane
- * @from: the plane that runs, its FPU loaded
+ * kvm_arch_plane_switch_fpu - have the FPU of another plane loaded at the next entry
+ * @from: the plane that runs
  * @to: the plane that is to run
  *
  * Nothing to do where both have the same one.
  */
 void kvm_arch_plane_switch_fpu(struct kvm_vcpu *from, struct kvm_vcpu *to)
 {
-	if (!from->kvm->planes.split_fpu)
-		return;
-
-	fpu_swap_kvm_fpstate(&from->arch.guest_fpu, false);
-	fpu_swap_kvm_fpstate(&to->arch.guest_fpu, true);
+	if (from->kvm->planes.split_fpu)
+		kvm_plane_swap_fpu(from, to);
 }
 
 /**
@@ -262,7 +279,7 @@ bool kvm_arch_plane_can_reenter(struct kvm_vcpu *from, struct kvm_vcpu *to)
 	/* State that is loaded before the loop and saved after it */
 	if (from->arch.switch_db_regs || to->arch.switch_db_regs || hw_breakpoint_active() ||
 	    from->arch.guest_fpu.xfd_err || to->arch.guest_fpu.xfd_err ||
-	    from->arch.xfd_no_write_intercept || from->kvm->planes.split_fpu)
+	    from->arch.xfd_no_write_intercept)
 		return false;
 	return !from->arch.apic_attention && !from->arch.tsc_always_catchup &&
 	       to->arch.host_debugctl == from->arch.host_debugctl;
@@ -278,6 +295,10 @@ void kvm_arch_plane_prepare_reenter(struct kvm_vcpu *from, struct kvm_vcpu *to)
 	from->arch.last_vmentry_cpu = from->cpu;
 	from->arch.last_guest_tsc = kvm_read_l1_tsc(from, rdtsc());
 	kvm_x86_call(prepare_switch_to_guest)(to);
+	if (from->kvm->planes.split_fpu) {
+		kvm_plane_swap_fpu(from, to);
+		switch_fpu_return();
+	}
 }
 
 /**
