@@ -76,16 +76,13 @@
 
 char _license[] SEC("license") = "GPL";
 
-/* From the exit code to the bitmap; the quadwords between are not ours. */
+/* In the page, from GHCB_EXIT_CODE to the end of the bitmap; what is between is not ours. */
 struct ghcb_request {
 	__u64 code;
 	__u64 info[2];
 	__u64 between[9];
 	__u64 valid[2];
 };
-
-_Static_assert(sizeof(struct ghcb_request) ==
-	       GHCB_VALID_BITMAP + sizeof(__u64[2]) - GHCB_EXIT_CODE, "GHCB layout");
 
 /* Nothing is carried, as nothing is shared. */
 static __always_inline int switch_to(struct kvm_plane_ctx *ctx, __u32 vmpl, __u32 suspended)
@@ -283,12 +280,11 @@ int BPF_PROG(vmpl_inject, struct kvm_plane_ctx *pctx)
 	if (event & DOORBELL_NO_FURTHER_SIGNAL)
 		return KVM_PLANE_RESUME;
 
-	if (pctx->injection == KVM_PLANE_INJECT_NMI)
-		event |= DOORBELL_NMI;
-	else if (event & DOORBELL_VECTOR)
+	/* It may take interrupts out of the page later than it allows further signals. */
+	if (pctx->injection == KVM_PLANE_INJECT_IRQ && event & DOORBELL_VECTOR)
 		return KVM_PLANE_RESUME;
-	else
-		event |= pctx->vector;
+
+	event |= pctx->injection == KVM_PLANE_INJECT_IRQ ? pctx->vector : DOORBELL_NMI;
 	event |= DOORBELL_NO_FURTHER_SIGNAL;
 	if (bpf_kvm_plane_write_mem(pctx, pctx->plane, doorbell, &event, sizeof(event)))
 		return KVM_PLANE_USER;
