@@ -13,7 +13,7 @@
  * and nothing else (restricted injection).
  *
  * What is not about that is userspace's: the creation of vCPUs, page states, termination.
- * VMGEXIT is looked at at CPL 0 only, where KVM can tell; SEV-SNP has no such check.
+ * A VMGEXIT counts at CPL 0 only, as KVM can see the CPL; with SEV-SNP it cannot.
  *
  * GHCB is the "SEV-ES Guest-Hypervisor Communication Block Standardization" of AMD, APM the
  * AMD64 Architecture Programmer's Manual.
