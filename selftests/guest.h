@@ -21,6 +21,7 @@
 
 #define X86_NMI			2
 #define X86_UD			6
+#define X86_GP			13
 #define X86_PF			14
 
 #define X86_FIRST_IRQ		32
@@ -49,6 +50,34 @@ enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, 
 #define GUEST_LDTR_2		0x80
 #define GUEST_CS_32		0x90
 #define GUEST_GDT_ENTRIES	19
+
+struct guest_gate {
+	__u16 offset_low;
+	__u16 selector;
+	__u16 type;
+	__u16 offset_mid;
+	__u32 offset_high;
+	__u32 reserved;
+};
+
+struct guest_tss {
+	__u32 reserved0;
+	__u64 rsp0;
+	__u8 rest[92];
+} __attribute__((packed));
+
+/* What each plane has of its own. Page tables map the low 4 GiB to themselves. */
+struct guest_tables {
+	__u64 pml4[512];
+	__u64 pdpt[512];
+	__u64 pd[4 * 512];
+	struct guest_gate idt[256];
+	__u64 gdt[GUEST_GDT_ENTRIES];
+	__u64 ldt[2];
+	struct guest_tss tss;
+} __attribute__((aligned(4096)));
+
+extern struct guest_tables guest_tables[GUEST_PLANES];
 
 /* What guest_run() loads and stores; guest_asm.S knows the layout. */
 struct guest_regs {

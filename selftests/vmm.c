@@ -46,31 +46,7 @@
 /* CPUID.1:ECX */
 #define CPUID_XSAVE	(1U << 26)
 
-struct gate {
-	__u16 offset_low;
-	__u16 selector;
-	__u16 type;
-	__u16 offset_mid;
-	__u32 offset_high;
-	__u32 reserved;
-};
-
-struct tss {
-	__u32 reserved0;
-	__u64 rsp0;
-	__u8 rest[92];
-} __attribute__((packed));
-
-/* What each plane has of its own. Page tables map the low 4 GiB to themselves. */
-static struct __attribute__((aligned(PAGE_SIZE))) {
-	__u64 pml4[512];
-	__u64 pdpt[512];
-	__u64 pd[4 * 512];
-	struct gate idt[256];
-	__u64 gdt[GUEST_GDT_ENTRIES];
-	__u64 ldt[2];
-	struct tss tss;
-} tables[KVM_MAX_PLANES];
+struct guest_tables guest_tables[KVM_MAX_PLANES];
 
 extern __u8 __executable_start[];
 extern __u8 _end[];
@@ -158,12 +134,35 @@ static void set_memory(struct vm *vm, __u32 slot, __u64 gpa, void *start, __u64 
 }
 
 /* Whole pages, at the addresses that they have here */
+static unsigned long image_start(void)
+{
+	return (unsigned long)__executable_start & -PAGE_SIZE;
+}
+
+static unsigned long image_end(void)
+{
+	return ((unsigned long)_end + PAGE_SIZE - 1) & -PAGE_SIZE;
+}
+
 static void set_image(struct vm *vm, __u32 flags)
 {
-	unsigned long start = (unsigned long)__executable_start & -PAGE_SIZE;
-	unsigned long end = ((unsigned long)_end + PAGE_SIZE - 1) & -PAGE_SIZE;
+	unsigned long start = image_start();
 
-	set_memory(vm, SLOT_IMAGE, start, (void *)start, end - start, flags);
+	set_memory(vm, SLOT_IMAGE, start, (void *)start, image_end() - start, flags);
+}
+
+static bool is_within(__u64 gpa, __u64 size, __u64 start, __u64 end)
+{
+	return gpa >= start && gpa < end && size <= end - gpa;
+}
+
+void *vm_memory(struct vm *vm, __u64 gpa, __u64 size)
+{
+	if (is_within(gpa, size, image_start(), image_end()))
+		return (void *)(unsigned long)gpa;
+	if (is_within(gpa, size, VMM_LOW_GPA, VMM_LOW_GPA + VMM_LOW_SIZE))
+		return vm->low + (gpa - VMM_LOW_GPA);
+	return NULL;
 }
 
 void vm_set_dirty_log(struct vm *vm, bool enabled)
@@ -173,7 +172,7 @@ void vm_set_dirty_log(struct vm *vm, bool enabled)
 
 bool vm_page_dirty(struct vm *vm, const void *address)
 {
-	unsigned long start = (unsigned long)__executable_start & -PAGE_SIZE;
+	unsigned long start = image_start();
 	unsigned long page = ((unsigned long)address - start) / PAGE_SIZE;
 	static __u64 bitmap[IMAGE_MAX_PAGES / 64];
 	struct kvm_dirty_log log = { .slot = SLOT_IMAGE, .dirty_bitmap = bitmap };
@@ -306,13 +305,14 @@ void vm_free(struct vm *vm)
 
 static void set_page_tables(int plane)
 {
+	struct guest_tables *tables = &guest_tables[plane];
 	unsigned long i;
 
-	tables[plane].pml4[0] = (unsigned long)tables[plane].pdpt | PTE_TABLE;
+	tables->pml4[0] = (unsigned long)tables->pdpt | PTE_TABLE;
 	for (i = 0; i < 4; i++)
-		tables[plane].pdpt[i] = (unsigned long)&tables[plane].pd[i * 512] | PTE_TABLE;
+		tables->pdpt[i] = (unsigned long)&tables->pd[i * 512] | PTE_TABLE;
 	for (i = 0; i < 4 * 512; i++)
-		tables[plane].pd[i] = i << 21 | PTE_LEAF_2M;
+		tables->pd[i] = i << 21 | PTE_LEAF_2M;
 }
 
 static void set_system_desc(__u64 *desc, void *base, __u64 limit, __u64 type)
@@ -328,7 +328,7 @@ void vm_set_vector(int plane, __u8 vector, const void *handler)
 {
 	unsigned long address = (unsigned long)handler;
 
-	tables[plane].idt[vector] = (struct gate) {
+	guest_tables[plane].idt[vector] = (struct guest_gate) {
 		.offset_low = address,
 		.offset_mid = address >> 16,
 		.offset_high = address >> 32,
@@ -339,8 +339,9 @@ void vm_set_vector(int plane, __u8 vector, const void *handler)
 
 static void set_descriptors(int plane)
 {
-	__u64 *gdt = tables[plane].gdt;
-	struct tss *tss = &tables[plane].tss;
+	struct guest_tables *tables = &guest_tables[plane];
+	struct guest_tss *tss = &tables->tss;
+	__u64 *gdt = tables->gdt;
 	int i;
 
 	gdt[GUEST_CS >> 3] = DESC_CODE64;
@@ -353,14 +354,20 @@ static void set_descriptors(int plane)
 	gdt[GUEST_USER_DS >> 3] = DESC_DATA | DESC_USER;
 	set_system_desc(&gdt[GUEST_TR >> 3], tss, sizeof(*tss) - 1, TYPE_TSS_BUSY);
 	set_system_desc(&gdt[GUEST_TR_2 >> 3], tss, sizeof(*tss) - 1, TYPE_TSS);
-	set_system_desc(&gdt[GUEST_LDTR >> 3], tables[plane].ldt, 15, TYPE_LDT);
-	set_system_desc(&gdt[GUEST_LDTR_2 >> 3], tables[plane].ldt, 15, TYPE_LDT);
+	set_system_desc(&gdt[GUEST_LDTR >> 3], tables->ldt, 15, TYPE_LDT);
+	set_system_desc(&gdt[GUEST_LDTR_2 >> 3], tables->ldt, 15, TYPE_LDT);
 
 	/* Exceptions from CPL 3 use the lower half of the plane's stack. */
 	tss->rsp0 = (unsigned long)guest_stacks[plane] + GUEST_STACK_SIZE / 2;
 
 	for (i = 0; i < 256; i++)
 		vm_set_vector(plane, i, guest_vectors[i]);
+}
+
+void vm_prepare(int plane)
+{
+	set_page_tables(plane);
+	set_descriptors(plane);
 }
 
 static struct kvm_segment segment(__u16 selector, bool code)
@@ -377,7 +384,7 @@ static struct kvm_segment segment(__u16 selector, bool code)
 	};
 }
 
-static struct kvm_segment system_segment(__u16 selector, void *base, __u32 limit, __u8 type)
+static struct kvm_segment system_segment(__u16 selector, const void *base, __u32 limit, __u8 type)
 {
 	return (struct kvm_segment) {
 		.selector = selector,
@@ -394,17 +401,16 @@ void vm_start(struct vm *vm, int plane, guest_code_t entry)
 		.rip = (unsigned long)entry,
 		.rflags = X86_RFLAGS_FIXED,
 	};
+	const struct guest_tables *tables = &guest_tables[plane];
 	struct kvm_sregs sregs;
 
 	/* As after a CALL: the return address, 0, is at a multiple of 16 less 8. */
 	regs.rsp = (unsigned long)guest_stacks[plane] + GUEST_STACK_SIZE - 8;
 
-	set_page_tables(plane);
-	set_descriptors(plane);
-
+	vm_prepare(plane);
 	vm_ioctl(vm->vcpu[plane], KVM_GET_SREGS, &sregs);
 	sregs.cr0 = CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_PG;
-	sregs.cr3 = (unsigned long)tables[plane].pml4;
+	sregs.cr3 = (unsigned long)tables->pml4;
 	sregs.cr4 = CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT;
 	if (vm_cpuid(vm, 1, 0)->ecx & CPUID_XSAVE)
 		sregs.cr4 |= CR4_OSXSAVE;
@@ -415,13 +421,13 @@ void vm_start(struct vm *vm, int plane, guest_code_t entry)
 	sregs.fs = sregs.ds;
 	sregs.gs = sregs.ds;
 	sregs.ss = sregs.ds;
-	sregs.tr = system_segment(GUEST_TR, &tables[plane].tss, sizeof(struct tss) - 1,
+	sregs.tr = system_segment(GUEST_TR, &tables->tss, sizeof(tables->tss) - 1,
 				  TYPE_TSS_BUSY);
-	sregs.ldt = system_segment(GUEST_LDTR, tables[plane].ldt, 15, TYPE_LDT);
-	sregs.gdt.base = (unsigned long)tables[plane].gdt;
-	sregs.gdt.limit = sizeof(tables[plane].gdt) - 1;
-	sregs.idt.base = (unsigned long)tables[plane].idt;
-	sregs.idt.limit = sizeof(tables[plane].idt) - 1;
+	sregs.ldt = system_segment(GUEST_LDTR, tables->ldt, 15, TYPE_LDT);
+	sregs.gdt.base = (unsigned long)tables->gdt;
+	sregs.gdt.limit = sizeof(tables->gdt) - 1;
+	sregs.idt.base = (unsigned long)tables->idt;
+	sregs.idt.limit = sizeof(tables->idt) - 1;
 	vm_ioctl(vm->vcpu[plane], KVM_SET_SREGS, &sregs);
 	vm_ioctl(vm->vcpu[plane], KVM_SET_REGS, &regs);
 }
@@ -434,6 +440,31 @@ __u32 vm_run(struct vm *vm)
 		vm->run->immediate_exit = 0;
 	}
 	return vm->run->exit_reason;
+}
+
+/* KVM_RUN fails with EFAULT where the exit is for a memory fault. */
+__u32 vm_run_fault(struct vm *vm)
+{
+	while (ioctl(vm->vcpu[0], KVM_RUN, 0)) {
+		if (errno == EFAULT && vm->run->exit_reason == KVM_EXIT_MEMORY_FAULT)
+			break;
+		if (errno != EINTR)
+			fail("KVM_RUN: %s", strerror(errno));
+	}
+	return vm->run->exit_reason;
+}
+
+void vm_raise_gp(struct vm *vm)
+{
+	int vcpu = vm->vcpu[kvm_run_planes(vm->run)->plane];
+	struct kvm_vcpu_events events;
+
+	vm_ioctl(vcpu, KVM_GET_VCPU_EVENTS, &events);
+	events.exception.injected = 1;
+	events.exception.nr = X86_GP;
+	events.exception.has_error_code = 1;
+	events.exception.error_code = 0;
+	vm_ioctl(vcpu, KVM_SET_VCPU_EVENTS, &events);
 }
 
 const char *vm_exit_name(__u32 reason)

@@ -81,8 +81,14 @@ void vm_free(struct vm *vm);
 /* Let @plane start at @entry: 64-bit, CPL 0, with a stack and tables of its own. */
 void vm_start(struct vm *vm, int plane, guest_code_t entry);
 
+/* The tables alone, for a plane that is started in another way. */
+void vm_prepare(int plane);
+
 /* What a plane does at an interrupt or exception, from then on. */
 void vm_set_vector(int plane, __u8 vector, const void *handler);
+
+/* The guest's memory at @gpa, here; NULL if that is not memory. */
+void *vm_memory(struct vm *vm, __u64 gpa, __u64 size);
 
 /* Log which pages of the image are written, or do not. */
 void vm_set_dirty_log(struct vm *vm, bool enabled);
@@ -99,6 +105,13 @@ int vm_enable_cap(int fd, __u32 cap, __u64 arg0, __u64 arg1, __u64 arg2);
 
 /* One KVM_RUN, again when a signal interrupts it. Returns the exit reason. */
 __u32 vm_run(struct vm *vm);
+
+/* The same, for a guest that may violate memory attributes: KVM_EXIT_MEMORY_FAULT */
+__u32 vm_run_fault(struct vm *vm);
+
+/* What ended KVM_RUN is a #GP for the plane that ran. */
+void vm_raise_gp(struct vm *vm);
+
 const char *vm_exit_name(__u32 reason);
 
 /* What the guest said if the last exit was that, else NULL; ends the program if it aborted. */

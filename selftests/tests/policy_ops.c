@@ -15,7 +15,6 @@
 #define MSR_GUEST_OS_ID	0x40000000
 #define VECTOR		0x50
 #define X86_NMI		2
-#define X86_GP		13
 #define VALUE		0x1122334455667788ULL
 
 static struct puppet_test t;

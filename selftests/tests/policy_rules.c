@@ -14,7 +14,6 @@
 
 #define VECTOR		0x50
 #define OTHER_VECTOR	0x60
-#define X86_GP		13
 
 static struct puppet_test t;
 static __u64 data[512] __attribute__((aligned(4096)));

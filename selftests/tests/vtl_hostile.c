@@ -11,7 +11,6 @@
 #include "vtl_guest.h"
 #include "vtl_test.h"
 
-#define X86_GP		13
 #define ASSIST_GPA	0x50000000ULL
 #define ASSIST_SLOT	3
 #define HOLE_GPA	0x60000000ULL
