@@ -135,3 +135,18 @@ bool policy_read_status(struct vm *vm, struct policy_status *status)
 	fclose(file);
 	return true;
 }
+
+void policy_check_switched(struct vm *vm, const char *name)
+{
+	struct policy_status status;
+
+	if (!policy_read_status(vm, &status))
+		return;
+	if (status.eject_kind)
+		fail("the policy was ejected: kind %lld, code %lld, %s",
+		     status.eject_kind, status.eject_code, status.eject_message);
+	if (strcmp(status.policy, name))
+		fail("the policy is %s, not %s", status.policy, name);
+	if (!status.switches)
+		fail("the policy did not switch");
+}

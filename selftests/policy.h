@@ -54,4 +54,7 @@ struct policy_status {
 /* False where there is no debugfs. */
 bool policy_read_status(struct vm *vm, struct policy_status *status);
 
+/* The VM has the policy @name, which switched and was not ejected; else this fails. */
+void policy_check_switched(struct vm *vm, const char *name);
+
 #endif /* POLICY_H */
