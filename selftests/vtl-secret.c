@@ -7,36 +7,21 @@
  * VTL 1 has had KVM protect the page by asking this program for it. Who switches
  * VTLs, is a policy that somebody loaded and pinned.
  */
-#include <bpf/bpf.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "demo.h"
 #include "vtl_guest.h"
 #include "vtl_switch.h"
 
 #define PIN		"/sys/fs/bpf/planes/vtl"
-#define X86_GP		13
 #define PLAIN		0x1234567890abcdefULL
 
 /* What VTL 1 asks the VMM for, by guest_sync() */
 #define PROTECT_KEY	1
-
-void fail(const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	fputs("vtl-secret: ", stderr);
-	vfprintf(stderr, fmt, args);
-	fputc('\n', stderr);
-	va_end(args);
-	exit(EXIT_FAILURE);
-}
 
 /* The guest. */
 
@@ -115,7 +100,6 @@ static void refuse(struct vm *vm)
 {
 	const struct mem_fault *fault = mem_run_fault(vm->run);
 	int plane = kvm_run_planes(vm->run)->plane;
-	struct kvm_vcpu_events events;
 	struct kvm_regs regs;
 
 	vm_ioctl(vm->vcpu[plane], KVM_GET_REGS, &regs);
@@ -125,22 +109,7 @@ static void refuse(struct vm *vm)
 	    fault->gpa != (unsigned long)key_page)
 		fail("another access was expected");
 
-	vm_ioctl(vm->vcpu[plane], KVM_GET_VCPU_EVENTS, &events);
-	events.exception.injected = 1;
-	events.exception.nr = X86_GP;
-	events.exception.has_error_code = 1;
-	events.exception.error_code = 0;
-	vm_ioctl(vm->vcpu[plane], KVM_SET_VCPU_EVENTS, &events);
-}
-
-/* As vm_run(), but KVM_RUN fails with EFAULT where the exit is for a memory fault. */
-static __u32 run(struct vm *vm)
-{
-	while (ioctl(vm->vcpu[0], KVM_RUN, 0) < 0 && errno != EFAULT) {
-		if (errno != EINTR)
-			fail("KVM_RUN: %s", strerror(errno));
-	}
-	return vm->run->exit_reason;
+	vm_raise_gp(vm);
 }
 
 static void guest_says(struct vtl *vtl, const struct guest_call *call)
@@ -164,13 +133,13 @@ int main(void)
 	vtl_init(&vtl, vm_create(2));
 	vm_start(vtl.vm, 0, vtl0);
 	vm_start(vtl.vm, 1, vtl1);
-	link = bpf_obj_get(PIN);
-	if (link < 0 || vtl_use_policy(&vtl, link))
+	link = demo_open_policy(PIN, "vtl");
+	if (vtl_use_policy(&vtl, link))
 		fail(PIN ": %s", strerror(errno));
 	close(link);
 
 	for (;;) {
-		if (run(vtl.vm) == KVM_EXIT_MEMORY_FAULT) {
+		if (vm_run_fault(vtl.vm) == KVM_EXIT_MEMORY_FAULT) {
 			refuse(vtl.vm);
 			continue;
 		}

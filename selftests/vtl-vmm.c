@@ -6,24 +6,20 @@
  * loaded and pinned; it cannot tell which. It checks every answer, and that
  * registers come back as they were, and takes the time of batches of calls.
  */
-#include <bpf/bpf.h>
 #include <errno.h>
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "demo.h"
 #include "policy.h"
 #include "vtl_guest.h"
 #include "vtl_switch.h"
 
 #define DEFAULT_PIN	"/sys/fs/bpf/planes/vtl"
-#define DEFAULT_CALLS	10000
-#define BATCH		50
-#define MAX_BATCHES	20000
 #define CALLS_AFTER_REMOVAL	1000
 
 static const char usage[] =
@@ -36,25 +32,11 @@ static const char usage[] =
 	"  --calls N       VTL calls to make (10000)\n"
 	"  --until-removed and then more, until 1000 were made after the policy was removed\n";
 
-void fail(const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	fputs("vtl-vmm: ", stderr);
-	vfprintf(stderr, fmt, args);
-	fputc('\n', stderr);
-	va_end(args);
-	exit(EXIT_FAILURE);
-}
-
 /* The guest. */
 
-static __u64 calls = DEFAULT_CALLS;
+static __u64 calls = DEMO_CALLS;
 static volatile bool go_on;		/* with more calls than that; the VMM ends it */
 volatile __u64 vtl1_counter;		/* VTL 1's, in assembly */
-static __u64 ticks[MAX_BATCHES];
-static __u64 nr_batches;
 
 /*
  * VTL 1's service returns; called, it adds 1 to the counter and the counter to RDX, and leaves all
@@ -107,8 +89,7 @@ static void make_calls(__u64 n, __u64 *random)
 
 	start = read_tsc();
 	guest_run(&in, &out);
-	if (nr_batches < MAX_BATCHES)
-		ticks[nr_batches++] = read_tsc() - start;
+	demo_batch_done(start);
 
 	GUEST_ASSERT_EQ(out.gpr[R8], 0);
 	GUEST_ASSERT_EQ(out.gpr[R9], in.gpr[R9] + n);
@@ -127,12 +108,12 @@ static void vtl0(void)
 	vtl_enable_assist_page();
 	vtl_call();
 	for (left = calls; left; left -= n) {
-		n = left < BATCH ? left : BATCH;
+		n = left < DEMO_BATCH ? left : DEMO_BATCH;
 		make_calls(n, &random);
 	}
 	while (go_on) {
-		make_calls(BATCH, &random);
-		calls += BATCH;
+		make_calls(DEMO_BATCH, &random);
+		calls += DEMO_BATCH;
 	}
 	GUEST_ASSERT_EQ(vtl1_counter, calls);
 	guest_done();
@@ -140,34 +121,10 @@ static void vtl0(void)
 
 /* The VMM. */
 
-static int compare_ticks(const void *a, const void *b)
-{
-	__u64 x = *(const __u64 *)a, y = *(const __u64 *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static void print_ticks(void)
-{
-	__u64 full = calls / BATCH < nr_batches ? calls / BATCH : nr_batches;
-	__u64 median10;
-
-	if (!full)
-		return;
-	qsort(ticks, full, sizeof(ticks[0]), compare_ticks);
-	median10 = ticks[full / 2] * 10 / BATCH;
-	printf("ticks_per_round_trip: %llu.%llu\n", median10 / 10, median10 % 10);
-	printf("ticks_min: %llu\n", ticks[0] / BATCH);
-	printf("ticks_max: %llu\n", ticks[full - 1] / BATCH);
-}
-
 static void opt_in(struct vtl *vtl, const char *pin)
 {
-	int link = bpf_obj_get(pin);
+	int link = demo_open_policy(pin, "vtl");
 
-	if (link < 0)
-		fail("%s: %s\nIs the policy loaded? \"planectl load vtl\" does it.", pin,
-		     strerror(errno));
 	if (vtl_use_policy(vtl, link))
 		fail("%s: KVM_CAP_PLANE_SWITCH: %s", pin, strerror(errno));
 	/* Kept open, it would keep the policy loaded. */
@@ -204,11 +161,10 @@ int main(int argc, char **argv)
 		{ "help", no_argument, NULL, 'h' },
 		{ }
 	};
-	const char *how = "userspace", *pin = NULL;
+	const char *how = "userspace", *pin;
 	struct policy_status status;
 	struct vtl vtl;
 	__u64 exits;
-	char *end;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -217,9 +173,7 @@ int main(int argc, char **argv)
 			how = optarg;
 			break;
 		case 'c':
-			calls = strtoull(optarg, &end, 0);
-			if (*end || !calls || calls > MAX_BATCHES * BATCH)
-				fail("--calls: 1 to %d", MAX_BATCHES * BATCH);
+			calls = demo_parse_calls(optarg);
 			break;
 		case 'u':
 			go_on = true;
@@ -229,11 +183,8 @@ int main(int argc, char **argv)
 			return c == 'h' ? EXIT_SUCCESS : 2;
 		}
 	}
-	if (!strcmp(how, "policy"))
-		pin = DEFAULT_PIN;
-	else if (!strncmp(how, "policy=", 7))
-		pin = how + 7;
-	else if (strcmp(how, "userspace") && strcmp(how, "userspace-gprs"))
+	pin = demo_policy_pin(how, DEFAULT_PIN);
+	if (!pin && strcmp(how, "userspace") && strcmp(how, "userspace-gprs"))
 		fail("--switch %s?\n%s", how, usage);
 
 	if (go_on && !pin)
@@ -257,7 +208,7 @@ int main(int argc, char **argv)
 	printf("switches_by_userspace: %llu\n", vtl.switches);
 	printf("switches_by_kernel: %lld\n", pin ? status.switches : 0);
 	printf("plane_exits: %llu\n", exits);
-	print_ticks();
+	demo_print_ticks(calls);
 	if (status.eject_kind)
 		fail("the policy was ejected: %s", status.eject_message);
 	return EXIT_SUCCESS;
