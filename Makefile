@@ -29,7 +29,7 @@ help:
 	@echo 'make                     modules, libbpf and bpftool, policies, planectl, tests'
 	@echo 'make check               the tests, in a virtual machine (TAP)'
 	@echo 'make check-kvm           the KVM selftests of the kernel, on stock KVM and on ours (an hour)'
-	@echo 'make bench               what a round trip between VTLs costs; and $$O/bench.json'
+	@echo 'make bench               what a round trip between VTLs or VMPLs costs; and $$O/bench.json'
 	@echo 'make bench-plot          docs/bench.svg of that'
 	@echo 'make bench-off           what a VM without planes pays, in instructions'
 	@echo 'make profile ROW=<row>   where the instructions of a row of the benchmark go'

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * bench: what a VTL call and its return cost, switched by userspace and by policies.
+ * bench: what a VTL call and its return cost, or a run of VMPL 0 by VMPL 2, switched by userspace
+ * and by policies.
  *
  * "bench" measures, "bench --profile ROW" goes round and round for run-profile to watch.
  */
@@ -13,6 +14,8 @@
 
 #include "bench_stats.h"
 #include "policy.h"
+#include "vmpl_guest.h"
+#include "vmpl_switch.h"
 #include "vtl_guest.h"
 #include "vtl_switch.h"
 
@@ -39,6 +42,7 @@
 /* Where policies are with their programs replaced by C functions */
 #define NATIVE_MODULE	"/planes/selftests/vtl_native.ko"
 
+POLICY(vmpl, "bpf/vmpl.bpf.o");
 POLICY(vtl, "bpf/vtl.bpf.o");
 POLICY(passes, "selftests/policies/passes.bpf.o");
 POLICY(resumes, "selftests/policies/resumes.bpf.o");
@@ -48,8 +52,9 @@ POLICY(resumes, "selftests/policies/resumes.bpf.o");
  * @VTL_CALL: VTL 0 calls VTL 1, which returns at once
  * @VTL_INTERRUPT: VTL 0 has the VMM send an interrupt to VTL 1, which handles it and returns
  * @HYPERCALL: a hypercall that KVM does not know, of a guest that does not use Hyper-V's interface
+ * @VMPL_RUN: VMPL 2 has VMPL 0 run by its GHCB page, and VMPL 0 has VMPL 2 run at once
  */
-enum trip { VTL_CALL, VTL_INTERRUPT, HYPERCALL };
+enum trip { VTL_CALL, VTL_INTERRUPT, HYPERCALL, VMPL_RUN };
 
 /**
  * struct row - a row of the table
@@ -67,11 +72,18 @@ static const struct row {
 	{ .name = "switch_policy_native", .trip = VTL_CALL, .policy = &policy_vtl, .native = true },
 	{ .name = "switch_policy_vtl_interrupt", .trip = VTL_INTERRUPT, .policy = &policy_vtl },
 	{ .name = "switch_userspace_interrupt", .trip = VTL_INTERRUPT },
+	{ .name = "switch_userspace_vmpl", .trip = VMPL_RUN },
+	{ .name = "switch_policy_vmpl", .trip = VMPL_RUN, .policy = &policy_vmpl },
 	{ .name = "hypercall_passed", .trip = HYPERCALL, .policy = &policy_passes },
 	{ .name = "policy_resume", .trip = HYPERCALL, .policy = &policy_resumes },
 };
 
 #define NR_ROWS		(sizeof(rows) / sizeof(rows[0]))
+
+/* The VM of the row, and who switches its planes if it is userspace */
+static struct vm *vm;
+static struct vtl vtl;
+static struct vmpl vmpl;
 
 static const struct row *current;
 static bool profile;
@@ -97,12 +109,13 @@ void fail(const char *fmt, ...)
 
 /* The guest. run-profile knows a round trip by its first instruction, bench_round_trip*. */
 
-/* @a and @b are RAX and RCX of the hypercall, or EAX and the port. */
+/* @a and @b are RAX and RCX of the hypercall, EAX and the port, or a GHCB and what is valid in it. */
 typedef void (*batch_t)(__u64 a, __u64 b, __u64 n);
 
 void bench_hypercalls(__u64 a, __u64 b, __u64 n);
 void bench_no_hypercalls(__u64 a, __u64 b, __u64 n);
 void bench_outs(__u64 a, __u64 b, __u64 n);
+void bench_vmgexits(__u64 a, __u64 b, __u64 n);
 extern char bench_vtl1_calls[], bench_vtl1_interrupts[], bench_interrupt[];
 static volatile __u64 interrupts __attribute__((used));
 static volatile __u64 sent;
@@ -120,11 +133,22 @@ static volatile __u64 sent;
 	"	pop	%rbx\n"		\
 	"	ret\n"
 
+/* In the GHCB at @ghcb, a request to run @vmpl; its code is there already. */
+#define RUN_VMPL(vmpl, ghcb, valid)			\
+	"	movq	$" #vmpl ", 0x398(%" ghcb ")\n"	\
+	"	movq	$0, 0x3a0(%" ghcb ")\n"		\
+	"	mov	%" valid ", 0x3f8(%" ghcb ")\n"	\
+	"	call	vmpl_vmgexit\n"
+
 /* VTL 1 returns and is called, or interrupted: then RAX and RCX are VTL 0's, for the return. */
 asm(".pushsection .text\n"
 	BATCH("bench_hypercalls", "bench_round_trip_1", "rax", "rcx", "call guest_hypercall_insn")
 	BATCH("bench_no_hypercalls", "bench_empty", "rax", "rcx", "")
 	BATCH("bench_outs", "bench_round_trip_2", "rax", "rdx", "out %eax, %dx")
+	BATCH("bench_vmgexits", "bench_round_trip_3", "rax", "rcx", RUN_VMPL(0, "rax", "rcx"))
+	"bench_vmpl0_runs:\n"
+	RUN_VMPL(2, "rdi", "rsi")
+	"	jmp	bench_vmpl0_runs\n"
 	"bench_vtl1_calls:\n"
 	"	mov	$" GUEST_STR(HV_VTL_RETURN_FAST) ", %eax\n"
 	"	mov	$" GUEST_STR(HV_VTL_RETURN) ", %ecx\n"
@@ -153,6 +177,18 @@ static void vtl1_calls(void)
 	vtl_enable();
 	vtl_enable_assist_page();
 	asm volatile("jmp bench_vtl1_calls");
+}
+
+static void use_ghcb(void)
+{
+	vmpl_enable_ghcb();
+	vmpl_fill_ghcb(GHCB_RUN_VMPL, 0, 0);
+}
+
+static void vmpl0_runs(void)
+{
+	use_ghcb();
+	asm volatile("jmp bench_vmpl0_runs" : : "D"(&vmpl_ghcbs[0]), "S"(GHCB_VALID_1));
 }
 
 static struct {
@@ -201,6 +237,8 @@ static __u64 measure_row(void)
 		return measure(bench_outs, 0, PORT_INTERRUPT);
 	case HYPERCALL:
 		return measure(bench_hypercalls, NULL_HYPERCALL, 0);
+	case VMPL_RUN:
+		return measure(bench_vmgexits, (unsigned long)&vmpl_ghcbs[2], GHCB_VALID_1);
 	}
 	return 0;
 }
@@ -233,11 +271,14 @@ static void go_round(void)
 		measure_row();
 }
 
-static void vtl0(void)
+/* VTL 0, or VMPL 2 */
+static void make_trips(void)
 {
 	struct result *result = &results[current - rows];
 
-	if (current->trip != HYPERCALL) {
+	if (current->trip == VMPL_RUN) {
+		use_ghcb();
+	} else if (current->trip != HYPERCALL) {
 		vtl_enable();
 		vtl_enable_assist_page();
 		vtl_call();
@@ -272,7 +313,7 @@ static void print_symbols(void)
 	sleep(1);
 }
 
-static void send_interrupt(struct vm *vm, __u16 port)
+static void send_interrupt(__u16 port)
 {
 	struct kvm_msi msi = { .address_lo = MSI_ADDRESS, .data = VECTOR };
 
@@ -281,22 +322,27 @@ static void send_interrupt(struct vm *vm, __u16 port)
 	sent += port == PORT_INTERRUPT;
 }
 
-static void run(struct vtl *vtl)
+static bool handle_exit(void)
 {
-	struct kvm_run *run = vtl->vm->run;
+	return current->trip == VMPL_RUN ? vmpl_handle_exit(&vmpl) : vtl_handle_exit(&vtl);
+}
+
+static void run(void)
+{
+	struct kvm_run *run = vm->run;
 
 	for (;;) {
 		struct guest_call *call;
 
-		vm_run(vtl->vm);
-		if (vtl_handle_exit(vtl))
+		vm_run(vm);
+		if (handle_exit())
 			continue;
 		if (run->exit_reason == KVM_EXIT_IO &&
 		    (run->io.port == PORT_INTERRUPT || run->io.port == PORT_NOTHING)) {
-			send_interrupt(vtl->vm, run->io.port);
+			send_interrupt(run->io.port);
 			continue;
 		}
-		call = vm_guest_call(vtl->vm);
+		call = vm_guest_call(vm);
 		if (!call)
 			fail("guest, plane %u: %s", kvm_run_planes(run)->plane,
 			     vm_exit_name(run->exit_reason));
@@ -306,7 +352,13 @@ static void run(struct vtl *vtl)
 	}
 }
 
-static void use_policy(struct vtl *vtl, const struct row *row, struct policy *policy)
+static int opt_in(int link)
+{
+	return current->trip == VMPL_RUN ? vmpl_use_policy(&vmpl, link) :
+					   vtl_use_policy(&vtl, link);
+}
+
+static void use_policy(const struct row *row, struct policy *policy)
 {
 	int err = policy_load(policy, row->policy);
 
@@ -314,47 +366,65 @@ static void use_policy(struct vtl *vtl, const struct row *row, struct policy *po
 		fail("%s: the policy does not load: %s", row->name, strerror(-err));
 	if (row->native && system("insmod " NATIVE_MODULE))
 		fail("%s: no " NATIVE_MODULE, row->name);
-	if (vtl_use_policy(vtl, policy->link_fd))
+	if (opt_in(policy->link_fd))
 		fail("%s: KVM_CAP_PLANE_SWITCH: %s", row->name, strerror(errno));
 }
 
 /* The row is what its name says only if the policy did it all. */
-static void check_policy(struct vtl *vtl, const struct row *row)
+static void check_policy(const struct row *row)
 {
 	struct policy_status status;
 
-	if (!policy_read_status(vtl->vm, &status))
+	if (!policy_read_status(vm, &status))
 		fail("no plane_policy in debugfs");
 	if (status.eject_kind)
 		fail("%s: the policy was ejected: %s", row->name, status.eject_message);
-	if (vtl->switches)
+	if (vtl.switches || vmpl.switches)
 		fail("%s: userspace switched as well", row->name);
+}
+
+static void start_vtls(void)
+{
+	vm = vm_create(2);
+	vtl_init(&vtl, vm);
+	vm_start(vm, 0, make_trips);
+	vm_start(vm, 1, current->trip == VTL_INTERRUPT ? vtl1_interrupts : vtl1_calls);
+	if (!current->policy && current->trip == VTL_INTERRUPT)
+		vtl_take_interrupts(&vtl);
+}
+
+static void start_vmpls(void)
+{
+	vm = vmpl_create_vm(3);
+	vmpl_init(&vmpl, vm);
+	vm_start(vm, 0, vmpl0_runs);
+	vm_start(vm, 2, make_trips);
 }
 
 static void run_row(const struct row *row)
 {
 	struct policy policy;
-	struct vtl vtl;
 
 	current = row;
-	vtl_init(&vtl, vm_create(2));
-	tsc_khz = vm_ioctl(vtl.vm->vcpu[0], KVM_GET_TSC_KHZ, 0);
-	vm_start(vtl.vm, 0, vtl0);
-	vm_start(vtl.vm, 1, row->trip == VTL_INTERRUPT ? vtl1_interrupts : vtl1_calls);
+	vtl.switches = 0;
+	vmpl.switches = 0;
+	if (row->trip == VMPL_RUN)
+		start_vmpls();
+	else
+		start_vtls();
+	tsc_khz = vm_ioctl(vm->vcpu[0], KVM_GET_TSC_KHZ, 0);
 	if (row->policy)
-		use_policy(&vtl, row, &policy);
-	else if (row->trip == VTL_INTERRUPT)
-		vtl_take_interrupts(&vtl);
+		use_policy(row, &policy);
 
-	run(&vtl);
+	run();
 
 	if (row->policy) {
-		check_policy(&vtl, row);
+		check_policy(row);
 		if (row->native && system("rmmod vtl_native"))
 			fail("%s: rmmod", row->name);
 		policy_unload(&policy);
 	}
-	vm_free(vtl.vm);
+	vm_free(vm);
 }
 
 static const struct row *find_row(const char *name)
