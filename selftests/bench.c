@@ -109,7 +109,7 @@ void fail(const char *fmt, ...)
 
 /* The guest. run-profile knows a round trip by its first instruction, bench_round_trip*. */
 
-/* @a and @b are RAX and RCX of the hypercall, EAX and the port, or a GHCB and what is valid in it. */
+/* @a and @b are RAX and RCX of the hypercall, EAX and the port, or a GHCB and what is valid there. */
 typedef void (*batch_t)(__u64 a, __u64 b, __u64 n);
 
 void bench_hypercalls(__u64 a, __u64 b, __u64 n);
@@ -395,7 +395,8 @@ static void start_vtls(void)
 
 static void start_vmpls(void)
 {
-	vm = vmpl_create_vm(3);
+	vm = vmpl_create_vm(1);
+	vm_add_plane(vm, 2);
 	vmpl_init(&vmpl, vm);
 	vm_start(vm, 0, vmpl0_runs);
 	vm_start(vm, 2, make_trips);
