@@ -33,7 +33,8 @@ help:
 	@echo 'make bench-plot          docs/bench.svg of that'
 	@echo 'make bench-off           what a VM without planes pays, in instructions'
 	@echo 'make profile ROW=<row>   where the instructions of a row of the benchmark go'
-	@echo 'make demo                ten thousand VTL calls, by userspace and by policy'
+	@echo 'make demo                ten thousand VTL calls, by userspace and by policy;'
+	@echo '                         PERSONALITY=vmpl: as many of a service module in VMPL 0'
 	@echo 'make vm                  a shell in that machine, everything loaded'
 	@echo 'make lint                checkpatch --strict and shellcheck'
 	@echo 'make patchstat           lines changed in stock files, patch by patch'
@@ -182,7 +183,7 @@ profile: all $(native)
 	@O='$(O)' ROW='$(ROW)' selftests/run-profile
 
 demo: all
-	@O='$(O)' selftests/run-demo
+	@O='$(O)' PERSONALITY='$(PERSONALITY)' selftests/run-demo
 
 vm: all
 	@O='$(O)' selftests/vm/run --shell
