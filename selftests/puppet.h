@@ -15,6 +15,13 @@
 #define PUPPET_MSR		0x4b504c00
 #define PUPPET_MSR_PAT		0x277
 
+/* Its latches: one that no KVM has, PUPPET_MSR_PAT, and one that the guest does not have */
+#define PUPPET_LATCH		0x4b504c10
+#define PUPPET_LATCH_PRIVATE	0x504c0042
+
+/* A latch of other policies */
+#define PUPPET_LATCH_MORE	0x4b504c20
+
 #define PUPPET_DATA_SIZE	32
 #define PUPPET_NR_SEEN		64
 
@@ -26,6 +33,7 @@ enum puppet_op_nr {
 	PUPPET_MEMORY_FAULT,
 	PUPPET_EVENT,
 	PUPPET_HALT,
+	PUPPET_INJECTION,
 	PUPPET_NR_OPS,
 };
 
@@ -40,6 +48,9 @@ enum puppet_op_nr {
 #define PUPPET_RAISE_IRQ	(1U << 7)
 #define PUPPET_INJECT		(1U << 8)
 #define PUPPET_SWITCH		(1U << 9)
+#define PUPPET_TAKE		(1U << 10)
+#define PUPPET_READ_LATCH	(1U << 11)
+#define PUPPET_WRITE_LATCH	(1U << 12)
 
 /* puppet_op.target: not a plane, but the lowest one with an event, or the other one of two */
 #define PUPPET_TO_PENDING	64
@@ -55,6 +66,9 @@ struct puppet_seen {
 	__u16 runnable;
 	__u16 suspended;
 	__u16 pending;
+	__u8 vmgexit;
+	__u8 injection;
+	__u8 vector;
 	__u32 vcpu_id;
 	__u32 msr;
 	__u64 vm_id;
@@ -78,12 +92,16 @@ struct puppet_seen {
  * @counter: of PUPPET_COUNT
  * @rax: of PUPPET_WRITE_REGS, with @rdx
  * @rdx: ditto
+ * @latch: of PUPPET_READ_LATCH and PUPPET_WRITE_LATCH: the MSR
+ * @latch_plane: of PUPPET_READ_LATCH
+ * @latch_value: what is to be written, before that is read
  * @mem_plane: of PUPPET_READ_MEM and PUPPET_WRITE_MEM, with @gpa and @size
  * @gpa: ditto
  * @size: at most PUPPET_DATA_SIZE
  * @data: what was read; what is to be written
  * @calls: how often it was called
  * @result: what the kfunc returned that was called last
+ * @latch_read: of PUPPET_READ_LATCH
  * @seen: the context of the last call
  */
 struct puppet_op {
@@ -99,6 +117,9 @@ struct puppet_op {
 	__u32 counter;
 	__u64 rax;
 	__u64 rdx;
+	__u32 latch;
+	__u32 latch_plane;
+	__u64 latch_value;
 	__u32 mem_plane;
 	__u32 size;
 	__u64 gpa;
@@ -106,6 +127,7 @@ struct puppet_op {
 
 	__u32 calls;
 	__s32 result;
+	__u64 latch_read;
 	struct puppet_seen seen;
 };
 

@@ -53,7 +53,7 @@ static void take_turns(void)
 	}
 }
 
-void puppet_start(struct puppet_test *t, int nr_planes)
+void puppet_create(struct puppet_test *t, int nr_planes)
 {
 	int i;
 
@@ -63,6 +63,11 @@ void puppet_start(struct puppet_test *t, int nr_planes)
 		vm_start(t->vm, i, take_turns);
 		lapic_enable(t->vm->vcpu[i]);
 	}
+}
+
+void puppet_start(struct puppet_test *t, int nr_planes)
+{
+	puppet_create(t, nr_planes);
 	if (vm_enable_cap(t->vm->fd, KVM_CAP_PLANE_SWITCH, t->policy.link_fd, 0, 0))
 		fail("opting in: %s", strerror(errno));
 }
@@ -147,6 +152,25 @@ void puppet_expect_no_fault(int plane)
 		     guest_faults[plane].rip);
 }
 
+void puppet_expect_ejected(struct puppet_test *t, enum kvm_plane_eject_kind kind, __s64 code)
+{
+	struct policy_status status;
+
+	ASSERT(policy_read_status(t->vm, &status));
+	if (strcmp(status.policy, "none"))
+		fail("it was not ejected");
+	ASSERT_EQ(status.eject_kind, kind);
+	ASSERT_EQ(status.eject_code, code);
+	ASSERT_EQ(t->puppet->exit.calls, 1);
+	ASSERT_EQ(t->puppet->exit.kind, kind);
+}
+
+void puppet_free(struct puppet_test *t)
+{
+	vm_free(t->vm);
+	policy_unload(&t->policy);
+}
+
 void puppet_end(struct puppet_test *t)
 {
 	struct policy_status status;
@@ -157,8 +181,7 @@ void puppet_end(struct puppet_test *t)
 			     status.eject_kind, status.eject_code, status.eject_message);
 		ASSERT(!strcmp(status.policy, "puppet"));
 	}
-	vm_free(t->vm);
-	policy_unload(&t->policy);
+	puppet_free(t);
 }
 
 void puppet_send(struct puppet_test *t, int plane, __u8 vector)

@@ -25,6 +25,9 @@ extern struct guest_regs puppet_in[KVM_MAX_PLANES], puppet_out[KVM_MAX_PLANES];
 /* Load the policy; that must not fail. */
 struct puppet *puppet_load(struct policy *policy);
 
+/* The same as puppet_start(), but the VM does not have the policy yet. */
+void puppet_create(struct puppet_test *t, int nr_planes);
+
 /* A VM with @nr_planes that has the policy; each has an APIC that takes interrupts. */
 void puppet_start(struct puppet_test *t, int nr_planes);
 
@@ -49,6 +52,12 @@ void puppet_expect_no_fault(int plane);
 
 /* The VM still has the policy; frees both. */
 void puppet_end(struct puppet_test *t);
+
+/* The VM does not have the policy any more, because of this. */
+void puppet_expect_ejected(struct puppet_test *t, enum kvm_plane_eject_kind kind, __s64 code);
+
+/* The same as puppet_end(), whether the VM has the policy or not. */
+void puppet_free(struct puppet_test *t);
 
 /* An interrupt for @plane, by MSI; and whether it is pending there. */
 void puppet_send(struct puppet_test *t, int plane, __u8 vector);

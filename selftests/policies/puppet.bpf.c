@@ -21,6 +21,9 @@ static __always_inline void see(struct kvm_plane_ctx *ctx, struct puppet_seen *s
 	seen->runnable = ctx->runnable;
 	seen->suspended = ctx->suspended;
 	seen->pending = ctx->pending;
+	seen->vmgexit = ctx->vmgexit;
+	seen->injection = ctx->injection;
+	seen->vector = ctx->vector;
 	seen->vcpu_id = ctx->vcpu_id;
 	seen->msr = ctx->msr;
 	seen->vm_id = ctx->vm_id;
@@ -48,6 +51,14 @@ static __always_inline __u32 target(struct kvm_plane_ctx *ctx, const struct pupp
 	default:
 		return op->target;
 	}
+}
+
+static __always_inline void latch(struct kvm_plane_ctx *ctx, struct puppet_op *op)
+{
+	if (op->asks & PUPPET_WRITE_LATCH)
+		op->result = bpf_kvm_plane_write_latch(ctx, op->latch, op->latch_value);
+	if (op->asks & PUPPET_READ_LATCH)
+		op->latch_read = bpf_kvm_plane_read_latch(ctx, op->latch_plane, op->latch);
 }
 
 static __always_inline int act(struct kvm_plane_ctx *ctx, struct puppet_op *op)
@@ -84,6 +95,9 @@ static __always_inline int act(struct kvm_plane_ctx *ctx, struct puppet_op *op)
 		op->result = bpf_kvm_plane_inject(ctx, op->exception);
 	if (asks & PUPPET_SWITCH)
 		op->result = bpf_kvm_plane_switch(ctx, target(ctx, op), op->state);
+	if (asks & PUPPET_TAKE)
+		op->result = bpf_kvm_plane_take(ctx);
+	latch(ctx, op);
 	return op->verdict;
 }
 
@@ -100,6 +114,7 @@ PUPPET(rdmsr, PUPPET_RDMSR)
 PUPPET(memory_fault, PUPPET_MEMORY_FAULT)
 PUPPET(event, PUPPET_EVENT)
 PUPPET(halt, PUPPET_HALT)
+PUPPET(inject, PUPPET_INJECTION)
 
 static __always_inline void see_vm(struct kvm_plane_vm_ctx *ctx, struct puppet_vm *vm)
 {
@@ -141,10 +156,12 @@ struct kvm_plane_ops puppet = {
 	.memory_fault = (void *)puppet_memory_fault,
 	.event = (void *)puppet_event,
 	.halt = (void *)puppet_halt,
+	.inject = (void *)puppet_inject,
 	.attach = (void *)puppet_attach,
 	.detach = (void *)puppet_detach,
 	.exit = (void *)puppet_exit,
 	.msrs = { PUPPET_MSR, PUPPET_MSR_PAT },
+	.latches = { PUPPET_LATCH, PUPPET_MSR_PAT, PUPPET_LATCH_PRIVATE },
 	.abi = KVM_PLANE_ABI,
 	.name = "puppet",
 };
