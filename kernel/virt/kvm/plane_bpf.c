@@ -1101,37 +1101,45 @@ static struct kvm_plane_policy *kvm_plane_get_policy(int fd)
 	return policy ?: ERR_PTR(-EINVAL);
 }
 
-static bool kvm_plane_has_latch(struct kvm *kvm, u32 msr)
+static bool kvm_plane_find_msr(const u32 *msrs, unsigned int nr, u32 msr)
 {
 	unsigned int i;
 
-	for (i = 0; i < KVM_PLANE_NR_LATCHES; i++)
-		if (kvm->planes.latches[i] == msr)
+	for (i = 0; i < nr; i++)
+		if (msrs[i] == msr)
 			return true;
 	return false;
 }
 
 /*
- * Give the planes of @kvm the MSRs of @ops that they do not have yet. Those that they have
- * stay where they are, as do their values.
- *
- * Return: 0 or -ENOSPC; they may have some then.
+ * The MSRs of the planes of @kvm, and those of @ops that they do not have yet. Those that they
+ * have stay where they are, as do their values.
  */
-static int kvm_plane_add_latches(struct kvm *kvm, const struct kvm_plane_ops *ops)
+static int kvm_plane_merge_latches(const struct kvm *kvm, const struct kvm_plane_ops *ops,
+				   u32 *latches)
 {
 	unsigned int i, used = 0;
 
-	while (used < KVM_PLANE_NR_LATCHES && kvm->planes.latches[used])
+	memcpy(latches, kvm->planes.latches, sizeof(kvm->planes.latches));
+	while (used < KVM_PLANE_NR_LATCHES && latches[used])
 		used++;
 
 	for (i = 0; i < KVM_PLANE_NR_LATCHES && ops->latches[i]; i++) {
-		if (kvm_plane_has_latch(kvm, ops->latches[i]))
+		if (kvm_plane_find_msr(latches, used, ops->latches[i]))
 			continue;
 		if (used == KVM_PLANE_NR_LATCHES)
 			return -ENOSPC;
-		WRITE_ONCE(kvm->planes.latches[used++], ops->latches[i]);
+		latches[used++] = ops->latches[i];
 	}
 	return 0;
+}
+
+static void kvm_plane_set_latches(struct kvm *kvm, const u32 *latches)
+{
+	unsigned int i;
+
+	for (i = 0; i < KVM_PLANE_NR_LATCHES; i++)
+		WRITE_ONCE(kvm->planes.latches[i], latches[i]);
 }
 
 /*
@@ -1147,13 +1155,14 @@ static int kvm_plane_set_policy(struct kvm *kvm, struct kvm_plane_policy *policy
 	};
 	struct kvm_plane_policy *old;
 	struct kvm_plane_ops *ops;
+	u32 latches[KVM_PLANE_NR_LATCHES];
 	int r;
 
 	ops = rcu_dereference_protected(policy->ops, lockdep_is_held(&kvm_plane_policies_lock));
 	/* Removed since it was found */
 	if (!ops)
 		return -EINVAL;
-	r = kvm_plane_add_latches(kvm, ops);
+	r = kvm_plane_merge_latches(kvm, ops, latches);
 	if (r)
 		return r;
 	if (ops->attach) {
@@ -1163,6 +1172,7 @@ static int kvm_plane_set_policy(struct kvm *kvm, struct kvm_plane_policy *policy
 	}
 
 	*events = ops->event;
+	kvm_plane_set_latches(kvm, latches);
 	/* The old one may be ejected meanwhile; whoever unsets the pointer puts it. */
 	old = unrcu_pointer(xchg(&kvm->planes.policy, RCU_INITIALIZER(policy)));
 	if (old)
