@@ -1488,9 +1488,10 @@ static bool kvm_plane_finish_insn(struct kvm_plane_call *call, int *r)
 
 	kvm_plane_write_regs(call);
 	kvm_plane_write_latches(call);
-	kvm_plane_raise_irqs(call);
+	/* Of an interrupt that is raised, too, another one is left. */
 	if (call->take)
 		kvm_arch_plane_take(call->vcpu, call->ctx.injection, call->ctx.vector);
+	kvm_plane_raise_irqs(call);
 	return true;
 }
 
