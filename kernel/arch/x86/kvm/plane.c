@@ -645,7 +645,7 @@ void kvm_arch_plane_inject(struct kvm_vcpu *vcpu, u32 vector)
  * @vector: that of an interrupt of the local APIC
  *
  * Return: enum kvm_plane_injection; 0: nothing that a policy could decide about, which is so,
- * too, if an exception comes first, and in a nested guest.
+ * too, if an exception or an SMI comes first, and in a nested guest.
  */
 u8 kvm_arch_plane_injection(struct kvm_vcpu *vcpu, u8 *vector)
 {
@@ -654,6 +654,13 @@ u8 kvm_arch_plane_injection(struct kvm_vcpu *vcpu, u8 *vector)
 	if (vcpu->arch.exception.pending || is_guest_mode(vcpu) || is_smm(vcpu) ||
 	    !lapic_in_kernel(vcpu))
 		return 0;
+	/* Nothing is to be injected, for a debugger */
+	if (vcpu->guest_debug & KVM_GUESTDBG_BLOCKIRQ)
+		return 0;
+#ifdef CONFIG_KVM_SMM
+	if (vcpu->arch.smi_pending)
+		return 0;
+#endif
 	if (vcpu->arch.nmi_pending)
 		return KVM_PLANE_INJECT_NMI;
 	if (kvm_cpu_has_extint(vcpu))
