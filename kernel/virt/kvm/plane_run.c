@@ -316,6 +316,9 @@ bool __kvm_plane_holds_events(struct kvm_vcpu *vcpu)
 	switch (kvm_plane_policy_inject(vcpu)) {
 	case KVM_PLANE_HANDLED:
 		vcpu->plane.held = KVM_PLANE_HOLD_EVENT;
+		/* The run loop without planes would never ask again. */
+		if (!vcpu->plane.vcpu0->plane.looping)
+			kvm_make_request(KVM_REQ_PLANE, vcpu);
 		return true;
 	case KVM_PLANE_TO_USER:
 		vcpu->plane.held = KVM_PLANE_HOLD_USER;
