@@ -70,12 +70,18 @@ void guest_run(const struct guest_regs *in, struct guest_regs *out)
 	guest_run_asm(in, out, &guest_faults[guest_plane()]);
 }
 
+/* Not one that an instruction raises */
+static bool is_event(__u64 vector)
+{
+	return vector >= X86_FIRST_IRQ || vector == X86_NMI || vector == X86_HV;
+}
+
 void guest_exception(struct guest_frame *frame);
 void guest_exception(struct guest_frame *frame)
 {
 	struct guest_fault *fault = &guest_faults[guest_plane()];
 
-	if (guest_irq_handler && (frame->vector >= X86_FIRST_IRQ || frame->vector == X86_NMI)) {
+	if (guest_irq_handler && is_event(frame->vector)) {
 		guest_irq_handler(frame->vector, frame->gpr);
 		return;
 	}

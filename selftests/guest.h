@@ -23,6 +23,7 @@
 #define X86_UD			6
 #define X86_GP			13
 #define X86_PF			14
+#define X86_HV			28
 
 #define X86_FIRST_IRQ		32
 
@@ -124,7 +125,7 @@ extern __u8 guest_vectors[256][16];
  */
 void guest_run(const struct guest_regs *in, struct guest_regs *out);
 
-/* Called for interrupts and NMIs, with interrupts off; @gpr is what was in the registers. */
+/* Called for interrupts, NMIs and #HV, with interrupts off; @gpr is what was in the registers. */
 extern void (*guest_irq_handler)(__u8 vector, const __u64 *gpr);
 
 /* The plane that executes this. */
