@@ -141,6 +141,8 @@ enum kvm_plane_hold {
  * @req_exit: KVM's copy of kvm_run_planes.req_exit_planes
  * @looping: in the run loop with planes
  * @idle_switches: switches in a row between planes that did not run in between
+ * @next_rip: the address after the hypercall that the exit fast path decides on, which
+ *	nobody steps over; 0 anywhere else
  * @cached: what the policy remembers of the vCPU
  * @cached_by: kvm_plane_ops.serial of that policy
  * @kicked: planes for which something arrived while they did not run, and that
@@ -177,6 +179,7 @@ struct kvm_plane_vcpu {
 	u16 suspended;
 	u16 req_exit;
 	struct kvm_vcpu *sibling[KVM_MAX_PLANES];
+	unsigned long next_rip;
 	struct kvm_vcpu *running;
 	bool looping;
 	u8 idle_switches;

@@ -15,6 +15,7 @@
 #include "lapic.h"
 #include "mmu.h"
 #include "plane.h"
+#include "pmu.h"
 #include "smm.h"
 #include "x86.h"
 #include "xen.h"
@@ -687,6 +688,15 @@ void kvm_arch_plane_take(struct kvm_vcpu *vcpu, u8 injection, u8 vector)
 		kvm_apic_ack_interrupt(vcpu, vector);
 }
 
+/* Go on at @rip; what kvm_skip_emulated_instruction() does where nobody steps through the guest. */
+static void kvm_plane_skip_to(struct kvm_vcpu *vcpu, unsigned long rip)
+{
+	kvm_rip_write(vcpu, rip);
+	kvm_x86_call(set_interrupt_shadow)(vcpu, 0);
+	if (!bitmap_empty(vcpu_to_pmu(vcpu)->all_valid_pmc_idx, X86_PMC_IDX_MAX))
+		kvm_pmu_trigger_event(vcpu, kvm_pmu_eventsel.INSTRUCTIONS_RETIRED);
+}
+
 /**
  * kvm_arch_plane_skip_insn - skip the instruction that exited
  * @vcpu: the plane's vCPU, loaded, in an SRCU read section
@@ -697,6 +707,12 @@ void kvm_arch_plane_take(struct kvm_vcpu *vcpu, u8 injection, u8 vector)
  */
 bool kvm_arch_plane_skip_insn(struct kvm_vcpu *vcpu, int *r)
 {
+	if (vcpu->plane.next_rip) {
+		kvm_plane_skip_to(vcpu, vcpu->plane.next_rip);
+		*r = 1;
+		return true;
+	}
+
 	*r = kvm_skip_emulated_instruction(vcpu);
 	return *r || vcpu->run->exit_reason == KVM_EXIT_DEBUG;
 }

@@ -248,12 +248,18 @@ static bool kvm_plane_not_stepped(struct kvm_vcpu *vcpu)
 	       !(kvm_x86_call(get_rflags)(vcpu) & X86_EFLAGS_TF);
 }
 
-static fastpath_t __kvm_plane_fastpath_hypercall(struct kvm_vcpu *vcpu, bool cs_l)
+static fastpath_t __kvm_plane_fastpath_hypercall(struct kvm_vcpu *vcpu, u64 next_rip, bool cs_l)
 {
 	u8 mode = cs_l ? KVM_PLANE_MODE_64BIT : kvm_arch_plane_mode(vcpu);
+	enum kvm_plane_handled handled;
 	int r;
 
-	switch (kvm_plane_policy_hypercall(vcpu, kvm_plane_hypercall_abi(vcpu), mode, &r)) {
+	/* EIP wraps. */
+	vcpu->plane.next_rip = cs_l ? next_rip : (u32)next_rip;
+	handled = kvm_plane_policy_hypercall(vcpu, kvm_plane_hypercall_abi(vcpu), mode, &r);
+	vcpu->plane.next_rip = 0;
+
+	switch (handled) {
 	case KVM_PLANE_HANDLED:
 		return r ? EXIT_FASTPATH_REENTER_GUEST : EXIT_FASTPATH_EXIT_USERSPACE;
 	case KVM_PLANE_TO_USER:
@@ -282,7 +288,7 @@ fastpath_t kvm_plane_fastpath_hypercall(struct kvm_vcpu *vcpu, u64 *next_rip, bo
 
 	kvm_vcpu_srcu_read_lock(vcpu);
 	if (kvm_plane_decode(vcpu, next_rip, cs_l) && kvm_plane_not_stepped(vcpu))
-		r = __kvm_plane_fastpath_hypercall(vcpu, cs_l);
+		r = __kvm_plane_fastpath_hypercall(vcpu, *next_rip, cs_l);
 	kvm_vcpu_srcu_read_unlock(vcpu);
 	return r;
 }
