@@ -19,6 +19,7 @@
 struct kvm;
 struct kvm_enable_cap;
 struct kvm_memory_attributes;
+struct kvm_memory_slot;
 struct kvm_msi;
 struct kvm_plane;
 struct kvm_plane_ops;
@@ -115,6 +116,20 @@ enum kvm_plane_hold {
 };
 
 /**
+ * struct kvm_plane_page - where a page of guest memory is in userspace, if it can be written
+ * @gpa: the page
+ * @generation: of the memory slots that the rest is of
+ * @slot: the one it is in
+ * @hva: where it is; NULL if it is not, or is read-only
+ */
+struct kvm_plane_page {
+	gpa_t gpa;
+	u64 generation;
+	struct kvm_memory_slot *slot;
+	void __user *hva;
+};
+
+/**
  * struct kvm_plane_vcpu - what struct kvm_vcpu holds for planes
  * @vcpu0: plane 0's vCPU; in plane 0, itself
  * @switch_to: the sibling to run next in place of this one
@@ -122,6 +137,8 @@ enum kvm_plane_hold {
  * @switch_cause: what it is counted as
  * @entered_at: stat.exits when a switch last came here
  * @hypercall_rip: where the hypercall was that userspace is to answer
+ * @next_rip: the address after the hypercall that the exit fast path decides on, which
+ *	nobody steps over; 0 anywhere else
  * @hypercall: what the exit fast path left to do for the hypercall at RIP
  * @vmgexit: it is a VMGEXIT
  * @held: an event of this plane was not injected, or is userspace's to see to
@@ -132,6 +149,7 @@ enum kvm_plane_hold {
  * @id: the plane
  * @insn: where a hypercall instruction was found last, for CPUs that do not tell
  * @latched: the values of kvm_plane_vm.latches
+ * @assist: its VP assist page when that was written last
  * @stat: of this plane; read with those of the others
  * @present: the planes that this vCPU has
  * @sibling: the same, by plane; set under kvm_plane_vcpu_lock with release
@@ -141,8 +159,6 @@ enum kvm_plane_hold {
  * @req_exit: KVM's copy of kvm_run_planes.req_exit_planes
  * @looping: in the run loop with planes
  * @idle_switches: switches in a row between planes that did not run in between
- * @next_rip: the address after the hypercall that the exit fast path decides on, which
- *	nobody steps over; 0 anywhere else
  * @cached: what the policy remembers of the vCPU
  * @cached_by: kvm_plane_ops.serial of that policy
  * @kicked: planes for which something arrived while they did not run, and that
@@ -162,6 +178,7 @@ struct kvm_plane_vcpu {
 	u8 id;
 	bool mem_exempt;
 	unsigned long hypercall_rip;
+	unsigned long next_rip;
 	struct {
 		gpa_t gpa;
 		u64 flags;
@@ -173,13 +190,13 @@ struct kvm_plane_vcpu {
 		unsigned long hva;
 	} insn;
 	u64 latched[KVM_PLANE_NR_LATCHES];
+	struct kvm_plane_page assist;
 	struct kvm_plane_stat stat;
 
 	u16 present;
 	u16 suspended;
 	u16 req_exit;
 	struct kvm_vcpu *sibling[KVM_MAX_PLANES];
-	unsigned long next_rip;
 	struct kvm_vcpu *running;
 	bool looping;
 	u8 idle_switches;

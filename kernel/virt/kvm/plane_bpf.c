@@ -568,13 +568,12 @@ static int kvm_plane_read(struct kvm_vcpu *vcpu, gpa_t gpa, void *data, u32 size
 	return r;
 }
 
-static int kvm_plane_write(struct kvm_vcpu *vcpu, gpa_t gpa, const void *data, u32 size)
+/* @hva may be NULL, as kvm_plane_hva() says; it is of @gpa, in @slot. */
+static int kvm_plane_write_hva(struct kvm_vcpu *vcpu, struct kvm_memory_slot *slot, gpa_t gpa,
+			       void __user *hva, const void *data, u32 size)
 {
-	struct kvm_memory_slot *slot;
-	void __user *hva;
 	int r;
 
-	hva = kvm_plane_hva(vcpu, gpa, true, &slot);
 	if (!hva)
 		return -EFAULT;
 
@@ -587,8 +586,18 @@ static int kvm_plane_write(struct kvm_vcpu *vcpu, gpa_t gpa, const void *data, u
 	if (r)
 		return -EFAULT;
 
-	mark_page_dirty_in_slot(vcpu->kvm, slot, gpa_to_gfn(gpa));
+	if (kvm_slot_dirty_track_enabled(slot))
+		mark_page_dirty_in_slot(vcpu->kvm, slot, gpa_to_gfn(gpa));
 	return 0;
+}
+
+static int kvm_plane_write(struct kvm_vcpu *vcpu, gpa_t gpa, const void *data, u32 size)
+{
+	struct kvm_memory_slot *slot;
+	void __user *hva;
+
+	hva = kvm_plane_hva(vcpu, gpa, true, &slot);
+	return kvm_plane_write_hva(vcpu, slot, gpa, hva, data, size);
 }
 
 /* The vCPU of @plane, if it may make the access, else an error pointer. */
@@ -669,11 +678,23 @@ static struct kvm_vcpu *kvm_plane_assist(struct kvm_plane_ctx *ctx, u32 plane, u
 	vcpu = kvm_vcpu_sibling(to_call(ctx)->vcpu, array_index_nospec(plane, KVM_MAX_PLANES));
 	if (!vcpu)
 		return ERR_PTR(-EINVAL);
-	if (!kvm_arch_plane_assist_gpa(vcpu, gpa))
-		return ERR_PTR(-ENOENT);
+	return kvm_arch_plane_assist_gpa(vcpu, gpa) ? vcpu : ERR_PTR(-ENOENT);
+}
 
-	*gpa += offset;
-	return vcpu;
+/* Remembered for as long as the page, which has an entry written at most calls, is where it was. */
+static int kvm_plane_write_page(struct kvm_vcpu *vcpu, gpa_t page, u32 offset,
+				const void *data, u32 size)
+{
+	struct kvm_plane_page *cache = &vcpu->plane.assist;
+	u64 generation = kvm_vcpu_memslots(vcpu)->generation;
+
+	if (cache->gpa != page || cache->generation != generation) {
+		cache->hva = kvm_plane_hva(vcpu, page, true, &cache->slot);
+		cache->gpa = page;
+		cache->generation = generation;
+	}
+	return kvm_plane_write_hva(vcpu, cache->slot, page, cache->hva ? cache->hva + offset : NULL,
+				   data, size);
 }
 
 /**
@@ -701,7 +722,7 @@ __bpf_kfunc int bpf_kvm_plane_read_assist(struct kvm_plane_ctx *ctx, u32 plane, 
 		memset(data, 0, data__sz);
 		return PTR_ERR(vcpu);
 	}
-	return kvm_plane_read(vcpu, gpa, data, data__sz);
+	return kvm_plane_read(vcpu, gpa + offset, data, data__sz);
 }
 EXPORT_SYMBOL_GPL(bpf_kvm_plane_read_assist);
 
@@ -724,7 +745,8 @@ __bpf_kfunc int bpf_kvm_plane_write_assist(struct kvm_plane_ctx *ctx, u32 plane,
 	gpa_t gpa;
 
 	vcpu = kvm_plane_assist(ctx, plane, offset, data__sz, &gpa);
-	return IS_ERR(vcpu) ? PTR_ERR(vcpu) : kvm_plane_write(vcpu, gpa, data, data__sz);
+	return IS_ERR(vcpu) ? PTR_ERR(vcpu) :
+			      kvm_plane_write_page(vcpu, gpa, offset, data, data__sz);
 }
 EXPORT_SYMBOL_GPL(bpf_kvm_plane_write_assist);
 
