@@ -340,7 +340,7 @@ bool kvm_arch_plane_completes_io(struct kvm_vcpu *vcpu);
 void kvm_arch_plane_switch_fpu(struct kvm_vcpu *from, struct kvm_vcpu *to);
 void kvm_arch_plane_switch_timer(struct kvm_vcpu *from, struct kvm_vcpu *to);
 bool kvm_arch_plane_can_reenter(struct kvm_vcpu *from, struct kvm_vcpu *to);
-void kvm_arch_plane_prepare_reenter(struct kvm_vcpu *from, struct kvm_vcpu *to);
+void kvm_arch_plane_reload(struct kvm_vcpu *from, struct kvm_vcpu *to);
 void kvm_arch_plane_load(struct kvm_vcpu *vcpu, int cpu);
 bool kvm_arch_plane_halted(struct kvm_vcpu *vcpu);
 void kvm_arch_plane_wake(struct kvm_vcpu *vcpu);

@@ -184,17 +184,26 @@ void kvm_plane_switch_later(struct kvm_vcpu *vcpu, u8 id, u32 state, u8 cause)
 }
 
 /* As vcpu_put() and vcpu_load(), on a CPU and a thread that stay the same; preemption is off. */
-static void kvm_plane_load(struct kvm_vcpu *from, struct kvm_vcpu *to)
+static __always_inline void kvm_plane_load(struct kvm_vcpu *from, struct kvm_vcpu *to,
+					   const bool reenter)
 {
-	kvm_arch_vcpu_put(from);
+	if (!reenter)
+		kvm_arch_vcpu_put(from);
 	preempt_notifier_unregister(&from->preempt_notifier);
 	__this_cpu_write(*kvm_get_running_vcpus(), to);
 	preempt_notifier_register(&to->preempt_notifier);
-	kvm_arch_plane_load(to, smp_processor_id());
+	if (reenter)
+		kvm_arch_plane_reload(from, to);
+	else
+		kvm_arch_plane_load(to, smp_processor_id());
 }
 
-/* What a switch is, but for what depends on where it is done. */
-static void kvm_plane_change(struct kvm_vcpu *from, struct kvm_vcpu *to)
+/*
+ * What a switch is, but for what depends on where it is done. @reenter: @to is entered in the
+ * inner run loop.
+ */
+static __always_inline void kvm_plane_change(struct kvm_vcpu *from, struct kvm_vcpu *to,
+					     const bool reenter)
 {
 	from->plane.switch_to = NULL;
 	from->plane.stat.switches[from->plane.switch_cause]++;
@@ -207,12 +216,12 @@ static void kvm_plane_change(struct kvm_vcpu *from, struct kvm_vcpu *to)
 	to->plane.mem_fault.flags = 0;
 
 	kvm_arch_plane_carry(from, to, from->plane.switch_state);
-	kvm_plane_load(from, to);
+	kvm_plane_load(from, to, reenter);
 	kvm_plane_set_running(to);
 }
 
 /* Have @to look at the events of planes that do not run, if there are any. */
-static void kvm_plane_look(struct kvm_vcpu *from, struct kvm_vcpu *to)
+static __always_inline void kvm_plane_look(struct kvm_vcpu *from, struct kvm_vcpu *to)
 {
 	struct kvm_plane_vcpu *plane0 = &to->plane.vcpu0->plane;
 	u16 watched = kvm_plane_watched(to);
@@ -240,7 +249,7 @@ struct kvm_vcpu *__kvm_plane_switch(struct kvm_vcpu *vcpu)
 	kvm_arch_plane_leave(vcpu);
 	kvm_arch_plane_switch_fpu(vcpu, to);
 	preempt_disable();
-	kvm_plane_change(vcpu, to);
+	kvm_plane_change(vcpu, to, false);
 	preempt_enable();
 	kvm_arch_plane_switch_timer(vcpu, to);
 	kvm_vcpu_srcu_read_lock(to);
@@ -268,8 +277,7 @@ struct kvm_vcpu *__kvm_plane_reenter(struct kvm_vcpu *vcpu)
 	}
 
 	vcpu->mode = OUTSIDE_GUEST_MODE;
-	kvm_plane_change(vcpu, to);
-	kvm_arch_plane_prepare_reenter(vcpu, to);
+	kvm_plane_change(vcpu, to, true);
 	WRITE_ONCE(to->mode, IN_GUEST_MODE);
 	/* Set the mode before requests are looked at; see kvm_vcpu_exiting_guest_mode(). */
 	smp_mb();

@@ -260,13 +260,14 @@ void kvm_arch_plane_switch_timer(struct kvm_vcpu *from, struct kvm_vcpu *to)
  * @to: the plane to enter
  *
  * Nothing is left to do of what vcpu_enter_guest() does before that loop for @to, nor of
- * what it does after it for @from, but for what kvm_arch_plane_prepare_reenter() does.
+ * what it does after it for @from, but for what kvm_arch_plane_reload() does.
  */
 bool kvm_arch_plane_can_reenter(struct kvm_vcpu *from, struct kvm_vcpu *to)
 {
 	if (kvm_request_pending(to) || to->cpu != from->cpu ||
 	    to->arch.mp_state != KVM_MP_STATE_RUNNABLE || to->arch.apf.halted ||
-	    !VALID_PAGE(to->arch.mmu->root.hpa) || is_guest_mode(to))
+	    !VALID_PAGE(to->arch.mmu->root.hpa) || is_guest_mode(to) ||
+	    to->arch.tsc_offset_adjustment)
 		return false;
 	/* What userspace is to be asked before, or to be told after */
 	if (!lapic_in_kernel(to) || kvm_xen_msr_enabled(to->kvm))
@@ -275,7 +276,7 @@ bool kvm_arch_plane_can_reenter(struct kvm_vcpu *from, struct kvm_vcpu *to)
 	 * VMX has a timer in what is loaded, and looks at the exit of the vCPU that is
 	 * loaded after the loop, even if that was not entered after all.
 	 */
-	if (boot_cpu_has(X86_FEATURE_VMX))
+	if (cpu_feature_enabled(X86_FEATURE_VMX))
 		return false;
 	/* State that is loaded before the loop and saved after it */
 	if (from->arch.switch_db_regs || to->arch.switch_db_regs || hw_breakpoint_active() ||
@@ -284,22 +285,6 @@ bool kvm_arch_plane_can_reenter(struct kvm_vcpu *from, struct kvm_vcpu *to)
 		return false;
 	return !from->arch.apic_attention && !from->arch.tsc_always_catchup &&
 	       to->arch.host_debugctl == from->arch.host_debugctl;
-}
-
-/**
- * kvm_arch_plane_prepare_reenter - what is left to do to enter a plane
- * @from: the plane that ran
- * @to: the plane to enter, loaded
- */
-void kvm_arch_plane_prepare_reenter(struct kvm_vcpu *from, struct kvm_vcpu *to)
-{
-	from->arch.last_vmentry_cpu = from->cpu;
-	from->arch.last_guest_tsc = kvm_read_l1_tsc(from, rdtsc());
-	kvm_x86_call(prepare_switch_to_guest)(to);
-	if (from->kvm->planes.split_fpu) {
-		kvm_plane_swap_fpu(from, to);
-		switch_fpu_return();
-	}
 }
 
 /**
@@ -321,6 +306,41 @@ void kvm_arch_plane_load(struct kvm_vcpu *vcpu, int cpu)
 	vcpu->arch.host_pkru = read_pkru();
 	if (vcpu->arch.st.msr_val & KVM_MSR_ENABLED)
 		kvm_make_request(KVM_REQ_STEAL_UPDATE, vcpu);
+}
+
+/* As kvm_arch_vcpu_put(), kvm_arch_plane_load(), and what is done before the inner run loop. */
+static void kvm_plane_reload_slow(struct kvm_vcpu *from, struct kvm_vcpu *to)
+{
+	kvm_arch_vcpu_put(from);
+	kvm_arch_plane_load(to, from->cpu);
+	kvm_x86_call(prepare_switch_to_guest)(to);
+}
+
+/**
+ * kvm_arch_plane_reload - load a plane that is to be entered in the inner run loop
+ * @from: the plane that is loaded, and has just exited
+ * @to: the plane to enter; kvm_arch_plane_can_reenter() says that it can be
+ */
+void kvm_arch_plane_reload(struct kvm_vcpu *from, struct kvm_vcpu *to)
+{
+	u64 tsc = rdtsc();
+
+	if (likely(kvm_x86_call(plane_reload)(from, to))) {
+		to->arch.host_pkru = from->arch.host_pkru;
+		if (to->arch.st.msr_val & KVM_MSR_ENABLED)
+			kvm_make_request(KVM_REQ_STEAL_UPDATE, to);
+	} else {
+		kvm_plane_reload_slow(from, to);
+	}
+
+	from->arch.last_vmentry_cpu = from->cpu;
+	from->arch.last_host_tsc = tsc;
+	from->arch.last_guest_tsc = kvm_read_l1_tsc(from, tsc);
+
+	if (from->kvm->planes.split_fpu) {
+		kvm_plane_swap_fpu(from, to);
+		switch_fpu_return();
+	}
 }
 
 /**
