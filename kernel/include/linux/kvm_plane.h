@@ -363,6 +363,5 @@ bool kvm_arch_plane_skip_insn(struct kvm_vcpu *vcpu, int *r);
 void kvm_arch_plane_carry(struct kvm_vcpu *from, struct kvm_vcpu *to, u32 state);
 bool kvm_arch_plane_mem_valid(u64 attrs);
 void kvm_arch_plane_mem_zap_tables(struct kvm *kvm, u8 plane, gfn_t start, gfn_t end);
-bool kvm_arch_plane_assist_gpa(struct kvm_vcpu *vcpu, gpa_t *gpa);
 
 #endif /* __KVM_PLANE_H */

@@ -1396,7 +1396,7 @@ static void kvm_plane_check_progress(struct kvm_plane_call *call)
 }
 
 /* Whether the verdict is one and can be carried out. */
-static void kvm_plane_check(struct kvm_plane_call *call, int verdict)
+static __always_inline void kvm_plane_check(struct kvm_plane_call *call, int verdict)
 {
 	switch (verdict) {
 	case KVM_PLANE_PASS:
@@ -1433,19 +1433,24 @@ static void kvm_plane_recall(struct kvm_plane_call *call, const struct kvm_plane
 	call->ctx.cached = plane0->cached_by == ops->serial ? plane0->cached : 0;
 }
 
-/* Call the op, if there is one. Return: the verdict, if there is one to carry out. */
-static int kvm_plane_ask(struct kvm_plane_call *call)
+/*
+ * Call the op, if there is one. Preemption off is an RCU read section that costs next to
+ * nothing; programs have one of their own besides.
+ *
+ * Return: the verdict, if there is one to carry out.
+ */
+static __always_inline int kvm_plane_ask(struct kvm_plane_call *call)
 {
 	struct kvm_plane_policy *policy;
 	struct kvm_plane_ops *ops;
 	kvm_plane_op_t op;
 	int verdict;
 
-	guard(rcu)();
-	policy = rcu_dereference(call->vcpu->kvm->planes.policy);
+	guard(preempt)();
+	policy = rcu_dereference_sched(call->vcpu->kvm->planes.policy);
 	if (!policy)
 		return KVM_PLANE_PASS;
-	ops = rcu_dereference(policy->ops);
+	ops = rcu_dereference_sched(policy->ops);
 	if (!ops)
 		return KVM_PLANE_PASS;
 	op = kvm_plane_op(ops, call->op);
@@ -1502,7 +1507,7 @@ static void kvm_plane_write_latches(struct kvm_plane_call *call)
  * *@r is what the exit handler returns. Also true with *@r 0: userspace steps
  * through the guest, and is told.
  */
-static bool kvm_plane_finish_insn(struct kvm_plane_call *call, int *r)
+static __always_inline bool kvm_plane_finish_insn(struct kvm_plane_call *call, int *r)
 {
 	*r = 1;
 	if (call->skip && call->vector < 0 && !kvm_arch_plane_skip_insn(call->vcpu, r))
@@ -1518,7 +1523,7 @@ static bool kvm_plane_finish_insn(struct kvm_plane_call *call, int *r)
 }
 
 /* Return: as an exit handler's. */
-static int kvm_plane_resume(struct kvm_plane_call *call)
+static __always_inline int kvm_plane_resume(struct kvm_plane_call *call)
 {
 	int r;
 
@@ -1532,7 +1537,7 @@ static int kvm_plane_resume(struct kvm_plane_call *call)
 }
 
 /* Return: as an exit handler's; the switch is made before userspace runs. */
-static int kvm_plane_do_switch(struct kvm_plane_call *call)
+static __always_inline int kvm_plane_do_switch(struct kvm_plane_call *call)
 {
 	struct kvm_vcpu *vcpu = call->vcpu;
 	int r;
@@ -1547,7 +1552,8 @@ static int kvm_plane_do_switch(struct kvm_plane_call *call)
 }
 
 /* Call the op and carry its verdict out; *@r is what an exit handler returns. */
-static enum kvm_plane_handled kvm_plane_decide(struct kvm_plane_call *call, int *r)
+static __always_inline enum kvm_plane_handled __kvm_plane_decide(struct kvm_plane_call *call,
+								 int *r)
 {
 	switch (kvm_plane_ask(call)) {
 	case KVM_PLANE_RESUME:
@@ -1561,6 +1567,12 @@ static enum kvm_plane_handled kvm_plane_decide(struct kvm_plane_call *call, int 
 	default:
 		return KVM_PLANE_NOT_HANDLED;
 	}
+}
+
+/* The same, for exits that are not the fast path's. */
+static enum kvm_plane_handled kvm_plane_decide(struct kvm_plane_call *call, int *r)
+{
+	return __kvm_plane_decide(call, r);
 }
 
 /**
@@ -1581,7 +1593,7 @@ enum kvm_plane_handled kvm_plane_policy_hypercall(struct kvm_vcpu *vcpu, u8 abi,
 	kvm_plane_call_init(&call, vcpu, KVM_PLANE_OP_HYPERCALL, mode);
 	call.ctx.abi = abi;
 	call.ctx.vmgexit = vcpu->plane.vmgexit;
-	return kvm_plane_decide(&call, r);
+	return __kvm_plane_decide(&call, r);
 }
 
 /**

@@ -786,24 +786,3 @@ void kvm_arch_plane_carry(struct kvm_vcpu *from, struct kvm_vcpu *to, u32 state)
 	if (state & KVM_PLANE_STATE_XCR0)
 		kvm_plane_carry_xcr0(from, to);
 }
-
-/**
- * kvm_arch_plane_assist_gpa - where the VP assist page of a plane is
- * @vcpu: the plane's vCPU
- * @gpa: its address; TLFS, HV_X64_MSR_VP_ASSIST_PAGE
- *
- * Return: whether it is enabled.
- */
-bool kvm_arch_plane_assist_gpa(struct kvm_vcpu *vcpu, gpa_t *gpa)
-{
-#ifdef CONFIG_KVM_HYPERV
-	struct kvm_vcpu_hv *hv_vcpu = to_hv_vcpu(vcpu);
-
-	if (hv_vcpu && hv_vcpu->hv_vapic & HV_X64_MSR_VP_ASSIST_PAGE_ENABLE) {
-		*gpa = hv_vcpu->hv_vapic & HV_X64_MSR_VP_ASSIST_PAGE_ADDRESS_MASK;
-		return true;
-	}
-#endif
-	return false;
-}
-

@@ -65,4 +65,24 @@ static inline void kvm_arch_plane_recheck(struct kvm_vcpu *vcpu)
 	kvm_make_request(KVM_REQ_EVENT, vcpu);
 }
 
+/**
+ * kvm_arch_plane_assist_gpa - where the VP assist page of a plane is
+ * @vcpu: the plane's vCPU
+ * @gpa: its address; TLFS, HV_X64_MSR_VP_ASSIST_PAGE
+ *
+ * Return: whether it is enabled.
+ */
+static inline bool kvm_arch_plane_assist_gpa(struct kvm_vcpu *vcpu, gpa_t *gpa)
+{
+#ifdef CONFIG_KVM_HYPERV
+	struct kvm_vcpu_hv *hv_vcpu = vcpu->arch.hyperv;
+
+	if (hv_vcpu && hv_vcpu->hv_vapic & HV_X64_MSR_VP_ASSIST_PAGE_ENABLE) {
+		*gpa = hv_vcpu->hv_vapic & HV_X64_MSR_VP_ASSIST_PAGE_ADDRESS_MASK;
+		return true;
+	}
+#endif
+	return false;
+}
+
 #endif /* _ASM_X86_KVM_PLANE_H */
