@@ -109,7 +109,7 @@ void fail(const char *fmt, ...)
 
 /* The guest. run-profile knows a round trip by its first instruction, bench_round_trip*. */
 
-/* @a and @b are RAX and RCX of the hypercall, EAX and the port, or a GHCB and what is valid there. */
+/* @a and @b are RAX and RCX of the hypercall, EAX and the port, or a GHCB and its valid bits. */
 typedef void (*batch_t)(__u64 a, __u64 b, __u64 n);
 
 void bench_hypercalls(__u64 a, __u64 b, __u64 n);
