@@ -292,14 +292,14 @@ static void saved(enum test_how how)
 
 /* Two VMs that have one CPU between them: each is preempted wherever it is. */
 
-static __noreturn void share_cpu(int link)
+static __noreturn void share_cpu(int link, int cpu)
 {
 	cpu_set_t cpus;
 	struct vtl_test t;
 	int i;
 
 	CPU_ZERO(&cpus);
-	CPU_SET(0, &cpus);
+	CPU_SET(cpu, &cpus);
 	ASSERT_EQ(sched_setaffinity(0, sizeof(cpus), &cpus), 0);
 	vtl_test_start(&t, BY_USERSPACE, 2, counting_guest);
 	ASSERT_EQ(vtl_use_policy(&t.vtl, link), 0);
@@ -311,6 +311,7 @@ static __noreturn void share_cpu(int link)
 
 static void preempted(enum test_how how)
 {
+	int cpu = sched_getcpu();
 	struct policy policy;
 	pid_t pid[2];
 	int i, status;
@@ -319,7 +320,7 @@ static void preempted(enum test_how how)
 	for (i = 0; i < 2; i++) {
 		pid[i] = fork();
 		if (!pid[i])
-			share_cpu(policy.link_fd);
+			share_cpu(policy.link_fd, cpu);
 	}
 	for (i = 0; i < 2; i++) {
 		waitpid(pid[i], &status, 0);
