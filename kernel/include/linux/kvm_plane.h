@@ -149,7 +149,8 @@ struct kvm_plane_page {
  * @id: the plane
  * @insn: where a hypercall instruction was found last, for CPUs that do not tell
  * @latched: the values of kvm_plane_vm.latches
- * @assist: its VP assist page when that was written last
+ * @assist: its VP assist page, when a policy accessed that last
+ * @mem: the page of this plane that a policy accessed last
  * @stat: of this plane; read with those of the others
  * @present: the planes that this vCPU has
  * @sibling: the same, by plane; set under kvm_plane_vcpu_lock with release
@@ -191,6 +192,7 @@ struct kvm_plane_vcpu {
 	} insn;
 	u64 latched[KVM_PLANE_NR_LATCHES];
 	struct kvm_plane_page assist;
+	struct kvm_plane_page mem;
 	struct kvm_plane_stat stat;
 
 	u16 present;

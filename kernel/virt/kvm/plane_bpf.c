@@ -551,16 +551,37 @@ static void __user *kvm_plane_hva(struct kvm_vcpu *vcpu, gpa_t gpa, bool write,
 	return kvm_is_error_hva(hva) ? NULL : (void __user *)hva + offset_in_page(gpa);
 }
 
-static int kvm_plane_read(struct kvm_vcpu *vcpu, gpa_t gpa, void *data, u32 size)
+/*
+ * The page of @gpa, remembered in @page for as long as the memory slots are what they were, which
+ * includes whether they are read-only, and whether they log what is written.
+ */
+static void kvm_plane_find_page(struct kvm_vcpu *vcpu, struct kvm_plane_page *page, gpa_t gpa)
+{
+	u64 generation = kvm_vcpu_memslots(vcpu)->generation;
+
+	gpa &= PAGE_MASK;
+	if (page->gpa == gpa && page->generation == generation)
+		return;
+
+	page->hva = kvm_plane_hva(vcpu, gpa, true, &page->slot);
+	page->gpa = gpa;
+	page->generation = generation;
+}
+
+/* BPF knows that @data has @size bytes, so that nobody else has to find out. */
+static int kvm_plane_read(struct kvm_vcpu *vcpu, struct kvm_plane_page *page, gpa_t gpa,
+			  void *data, u32 size)
 {
 	struct kvm_memory_slot *slot;
 	void __user *hva;
 	int r = -EFAULT;
 
-	hva = kvm_plane_hva(vcpu, gpa, false, &slot);
+	kvm_plane_find_page(vcpu, page, gpa);
+	/* It may be readable nevertheless. */
+	hva = page->hva ? page->hva + offset_in_page(gpa) : kvm_plane_hva(vcpu, gpa, false, &slot);
 	if (hva) {
 		pagefault_disable();
-		r = __copy_from_user_inatomic(data, hva, size) ? -EFAULT : 0;
+		r = raw_copy_from_user(data, hva, size) ? -EFAULT : 0;
 		pagefault_enable();
 	}
 	if (r)
@@ -568,36 +589,29 @@ static int kvm_plane_read(struct kvm_vcpu *vcpu, gpa_t gpa, void *data, u32 size
 	return r;
 }
 
-/* @hva may be NULL, as kvm_plane_hva() says; it is of @gpa, in @slot. */
-static int kvm_plane_write_hva(struct kvm_vcpu *vcpu, struct kvm_memory_slot *slot, gpa_t gpa,
-			       void __user *hva, const void *data, u32 size)
+static int kvm_plane_write(struct kvm_vcpu *vcpu, struct kvm_plane_page *page, gpa_t gpa,
+			   const void *data, u32 size)
 {
+	void __user *hva;
 	int r;
 
-	if (!hva)
+	kvm_plane_find_page(vcpu, page, gpa);
+	if (!page->hva)
 		return -EFAULT;
+	hva = page->hva + offset_in_page(gpa);
 
 	pagefault_disable();
 	if (size == sizeof(u32))
 		r = __put_user(get_unaligned((u32 *)data), (u32 __user *)hva);
 	else
-		r = __copy_to_user_inatomic(hva, data, size);
+		r = raw_copy_to_user(hva, data, size);
 	pagefault_enable();
 	if (r)
 		return -EFAULT;
 
-	if (kvm_slot_dirty_track_enabled(slot))
-		mark_page_dirty_in_slot(vcpu->kvm, slot, gpa_to_gfn(gpa));
+	if (kvm_slot_dirty_track_enabled(page->slot))
+		mark_page_dirty_in_slot(vcpu->kvm, page->slot, gpa_to_gfn(gpa));
 	return 0;
-}
-
-static int kvm_plane_write(struct kvm_vcpu *vcpu, gpa_t gpa, const void *data, u32 size)
-{
-	struct kvm_memory_slot *slot;
-	void __user *hva;
-
-	hva = kvm_plane_hva(vcpu, gpa, true, &slot);
-	return kvm_plane_write_hva(vcpu, slot, gpa, hva, data, size);
 }
 
 /* The vCPU of @plane, if it may make the access, else an error pointer. */
@@ -641,7 +655,7 @@ __bpf_kfunc int bpf_kvm_plane_read_mem(struct kvm_plane_ctx *ctx, u32 plane, u64
 		memset(data, 0, data__sz);
 		return PTR_ERR(vcpu);
 	}
-	return kvm_plane_read(vcpu, gpa, data, data__sz);
+	return kvm_plane_read(vcpu, &vcpu->plane.mem, gpa, data, data__sz);
 }
 EXPORT_SYMBOL_GPL(bpf_kvm_plane_read_mem);
 
@@ -662,7 +676,8 @@ __bpf_kfunc int bpf_kvm_plane_write_mem(struct kvm_plane_ctx *ctx, u32 plane, u6
 {
 	struct kvm_vcpu *vcpu = kvm_plane_mem(ctx, plane, gpa, data__sz, KVM_MEMORY_ATTRIBUTE_NW);
 
-	return IS_ERR(vcpu) ? PTR_ERR(vcpu) : kvm_plane_write(vcpu, gpa, data, data__sz);
+	return IS_ERR(vcpu) ? PTR_ERR(vcpu) :
+			      kvm_plane_write(vcpu, &vcpu->plane.mem, gpa, data, data__sz);
 }
 EXPORT_SYMBOL_GPL(bpf_kvm_plane_write_mem);
 
@@ -679,22 +694,6 @@ static struct kvm_vcpu *kvm_plane_assist(struct kvm_plane_ctx *ctx, u32 plane, u
 	if (!vcpu)
 		return ERR_PTR(-EINVAL);
 	return kvm_arch_plane_assist_gpa(vcpu, gpa) ? vcpu : ERR_PTR(-ENOENT);
-}
-
-/* Remembered for as long as the page, which has an entry written at most calls, is where it was. */
-static int kvm_plane_write_page(struct kvm_vcpu *vcpu, gpa_t page, u32 offset,
-				const void *data, u32 size)
-{
-	struct kvm_plane_page *cache = &vcpu->plane.assist;
-	u64 generation = kvm_vcpu_memslots(vcpu)->generation;
-
-	if (cache->gpa != page || cache->generation != generation) {
-		cache->hva = kvm_plane_hva(vcpu, page, true, &cache->slot);
-		cache->gpa = page;
-		cache->generation = generation;
-	}
-	return kvm_plane_write_hva(vcpu, cache->slot, page, cache->hva ? cache->hva + offset : NULL,
-				   data, size);
 }
 
 /**
@@ -722,7 +721,7 @@ __bpf_kfunc int bpf_kvm_plane_read_assist(struct kvm_plane_ctx *ctx, u32 plane, 
 		memset(data, 0, data__sz);
 		return PTR_ERR(vcpu);
 	}
-	return kvm_plane_read(vcpu, gpa + offset, data, data__sz);
+	return kvm_plane_read(vcpu, &vcpu->plane.assist, gpa + offset, data, data__sz);
 }
 EXPORT_SYMBOL_GPL(bpf_kvm_plane_read_assist);
 
@@ -746,7 +745,8 @@ __bpf_kfunc int bpf_kvm_plane_write_assist(struct kvm_plane_ctx *ctx, u32 plane,
 
 	vcpu = kvm_plane_assist(ctx, plane, offset, data__sz, &gpa);
 	return IS_ERR(vcpu) ? PTR_ERR(vcpu) :
-			      kvm_plane_write_page(vcpu, gpa, offset, data, data__sz);
+			      kvm_plane_write(vcpu, &vcpu->plane.assist, gpa + offset,
+					      data, data__sz);
 }
 EXPORT_SYMBOL_GPL(bpf_kvm_plane_write_assist);
 
