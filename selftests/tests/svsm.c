@@ -161,11 +161,14 @@ static void bad_requests(void)
 static void bad_pages(void)
 {
 	static const __u64 gpas[] = { 0, 0x1000, 1ULL << 40, ~0ULL, ~0xfffULL };
+	static __u64 not_aligned[2 * 4096 / 8] __attribute__((aligned(4096)));
 	unsigned int i;
 
 	for (i = 0; i < sizeof(gpas) / sizeof(gpas[0]); i++)
 		expect_refused(create(CREATE(2), gpas[i], 0, GHCB_VALID_0), GHCB_INVALID_INPUT);
-	expect_refused(create(CREATE(2), (unsigned long)&vmsa + 8, 0, GHCB_VALID_0),
+	for (i = 0; i < sizeof(vmsa) / 8; i++)
+		not_aligned[i + 1] = ((__u64 *)&vmsa)[i];
+	expect_refused(create(CREATE(2), (unsigned long)&not_aligned[1], 0, GHCB_VALID_0),
 		       GHCB_INVALID_INPUT);
 }
 
@@ -626,6 +629,7 @@ static void check_answers(void)
 		ASSERT_EQ(answers[i].rax, SVSM_OK);
 		ASSERT_EQ(answers[i].rcx, i + 1);
 		ASSERT_EQ(answers[i].rdx, svsm_seal(svsm_private.key, i * 3, i + 1));
+		ASSERT(answers[i].rdx != svsm_seal(svsm_private.key ^ 2, i * 3, i + 1));
 	}
 }
 
