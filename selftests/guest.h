@@ -125,6 +125,10 @@ extern __u8 guest_vectors[256][16];
  */
 void guest_run(const struct guest_regs *in, struct guest_regs *out);
 
+/* For guest_run(): RBX = *(u64 *)RDI, and the other way round. The first instruction does it. */
+extern __u8 guest_load[];
+extern __u8 guest_store[];
+
 /* Called for interrupts, NMIs and #HV, with interrupts off; @gpr is what was in the registers. */
 extern void (*guest_irq_handler)(__u8 vector, const __u64 *gpr);
 

@@ -97,6 +97,17 @@ guest_run_end:
 	pop	%rbx
 	ret
 
+/* RBX = *(u64 *)RDI, and the other way round */
+	.globl guest_load
+guest_load:
+	mov	(%rdi), %rbx
+	ret
+
+	.globl guest_store
+guest_store:
+	mov	%rbx, (%rdi)
+	ret
+
 /* Exceptions and interrupts: struct guest_frame on the stack for guest_exception(), to change. */
 	.balign 16
 	.globl guest_vectors

@@ -195,26 +195,18 @@ static void call_by_page(__u64 n, __u64 *counter, __u64 *random)
 	check_seal(*counter - 1, *counter, ca->regs.rdx, SVSM_OK);
 }
 
-/* RBX = *(u64 *)RDI */
-extern char read_rdi[];
-asm(".pushsection .text\n"
-	"read_rdi:\n"
-	"	mov	(%rdi), %rbx\n"
-	"	ret\n"
-	".popsection\n");
-
 static void read_key(void)
 {
 	struct guest_regs in = vmpl_vmgexit_regs(), out;
 	struct guest_fault *fault = &guest_faults[SVSM_VMPL];
 
 	in.gpr[RDI] = (unsigned long)&svsm_private.key;
-	in.rip = (unsigned long)read_rdi;
+	in.rip = (unsigned long)guest_load;
 	fault->expected = true;
 	guest_run(&in, &out);
 	fault->expected = false;
 	GUEST_ASSERT_EQ(fault->count, 1);
-	GUEST_ASSERT_EQ(fault->rip, (unsigned long)read_rdi);
+	GUEST_ASSERT_EQ(fault->rip, (unsigned long)guest_load);
 	GUEST_ASSERT_EQ(out.gpr[RBX], in.gpr[RBX]);
 }
 

@@ -42,14 +42,6 @@ static void vtl1(void)
 	}
 }
 
-/* RBX = *(u64 *)RDI */
-extern char read_rdi[];
-asm(".pushsection .text\n"
-	"read_rdi:\n"
-	"	mov	(%rdi), %rbx\n"
-	"	ret\n"
-	".popsection\n");
-
 static void vtl0(void)
 {
 	struct guest_regs in = vtl_hypercall_regs(0, 0), out;
@@ -64,12 +56,12 @@ static void vtl0(void)
 	guest_sync(number);
 
 	in.gpr[RDI] = (unsigned long)key_page;
-	in.rip = (unsigned long)read_rdi;
+	in.rip = (unsigned long)guest_load;
 	fault->expected = true;
 	guest_run(&in, &out);
 	GUEST_ASSERT_EQ(fault->count, 1);
 	GUEST_ASSERT_EQ(fault->vector, X86_GP);
-	GUEST_ASSERT_EQ(fault->rip, (unsigned long)read_rdi);
+	GUEST_ASSERT_EQ(fault->rip, (unsigned long)guest_load);
 	GUEST_ASSERT_EQ(out.gpr[RBX], in.gpr[RBX]);
 	fault->expected = false;
 

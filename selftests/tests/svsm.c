@@ -491,17 +491,7 @@ static void example(enum test_how how)
 
 /* What is out of VMPL 2's reach */
 
-extern char read_rdi[], write_rdi[];
-asm(".pushsection .text\n"
-	"read_rdi:\n"
-	"	mov	(%rdi), %rbx\n"
-	"	ret\n"
-	"write_rdi:\n"
-	"	mov	%rbx, (%rdi)\n"
-	"	ret\n"
-	".popsection\n");
-
-static void try(char *insn, const void *address)
+static void try(__u8 *insn, const void *address)
 {
 	struct guest_fault *fault = &guest_faults[SVSM_VMPL];
 	struct guest_regs in = vmpl_vmgexit_regs(), out;
@@ -524,13 +514,13 @@ static void guest_pries(void)
 	struct svsm_call call = { .rax = COUNT };
 
 	guest_begin();
-	try(read_rdi, &svsm_private.key);
-	try(write_rdi, &svsm_private.counter);
-	try(read_rdi, &guest_stacks[0][GUEST_STACK_SIZE - 8]);
-	try(write_rdi, guest_tables[0].pml4);
-	try(write_rdi, &guest_tables[0].gdt);
-	try(write_rdi, &vmpl_ghcbs[0]);
-	try(write_rdi, vmpl_vmgexit);
+	try(guest_load, &svsm_private.key);
+	try(guest_store, &svsm_private.counter);
+	try(guest_load, &guest_stacks[0][GUEST_STACK_SIZE - 8]);
+	try(guest_store, guest_tables[0].pml4);
+	try(guest_store, &guest_tables[0].gdt);
+	try(guest_store, &vmpl_ghcbs[0]);
+	try(guest_store, vmpl_vmgexit);
 
 	GUEST_ASSERT_EQ(make_call(&call), SVSM_OK);
 	GUEST_ASSERT_EQ(call.rcx, 1);
