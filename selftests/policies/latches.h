@@ -10,13 +10,13 @@
 
 char _license[] SEC("license") = "GPL";
 
+SEC("struct_ops/hypercall")
+int BPF_PROG(hypercall, struct kvm_plane_ctx *pctx)
+{
+	return KVM_PLANE_PASS;
+}
+
 #define LATCHES(policy, ...)						\
-SEC("struct_ops/hypercall")						\
-int BPF_PROG(hypercall, struct kvm_plane_ctx *pctx)			\
-{									\
-	return KVM_PLANE_PASS;						\
-}									\
-									\
 SEC(".struct_ops.link")							\
 struct kvm_plane_ops policy = {						\
 	.hypercall = (void *)hypercall,					\
