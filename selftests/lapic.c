@@ -25,9 +25,20 @@ void lapic_set(int vcpu, int reg, __u32 value)
 	vm_ioctl(vcpu, KVM_SET_LAPIC, &apic);
 }
 
+/* Whether @vector is in one of the registers from @reg on, of a bit for each vector */
+static bool in_vectors(int vcpu, int reg, __u8 vector)
+{
+	return lapic_get(vcpu, reg + vector / 32 * 0x10) & 1U << vector % 32;
+}
+
 bool lapic_in_irr(int vcpu, __u8 vector)
 {
-	return lapic_get(vcpu, APIC_IRR + vector / 32 * 0x10) & 1U << vector % 32;
+	return in_vectors(vcpu, APIC_IRR, vector);
+}
+
+bool lapic_in_isr(int vcpu, __u8 vector)
+{
+	return in_vectors(vcpu, APIC_ISR, vector);
 }
 
 void lapic_drop_interrupts(int vcpu)

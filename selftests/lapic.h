@@ -11,8 +11,11 @@
 #define APIC_TPR	0x80
 #define APIC_SPIV	0xf0
 #define APIC_SPIV_ON	0x100
+#define APIC_ISR	0x100
 #define APIC_IRR	0x200
 #define APIC_LVTT	0x320
+#define APIC_LVT0	0x350
+#define APIC_LVT_EXTINT	(7U << 8)
 #define APIC_TMICT	0x380
 #define APIC_TMCCT	0x390
 #define APIC_TDCR	0x3e0
@@ -20,6 +23,7 @@
 /* In x2APIC mode; Intel SDM volume 3, "Extended XAPIC" and "Interrupt command register" */
 #define MSR_X2APIC_TPR	0x808
 #define MSR_X2APIC_EOI	0x80b
+#define MSR_X2APIC_ISR	0x810
 #define MSR_X2APIC_ICR	0x830
 #define ICR_NMI		(4U << 8)
 #define ICR_LOGICAL	(1U << 11)
@@ -37,6 +41,7 @@
 __u32 lapic_get(int vcpu, int reg);
 void lapic_set(int vcpu, int reg, __u32 value);
 bool lapic_in_irr(int vcpu, __u8 vector);
+bool lapic_in_isr(int vcpu, __u8 vector);
 void lapic_drop_interrupts(int vcpu);
 
 /* Enabled by software, in xAPIC mode or in x2APIC mode. */

@@ -52,6 +52,9 @@ enum puppet_op_nr {
 #define PUPPET_READ_LATCH	(1U << 11)
 #define PUPPET_WRITE_LATCH	(1U << 12)
 
+/* Ask for nothing and return KVM_PLANE_RESUME; do as told; return KVM_PLANE_PASS; and so on */
+#define PUPPET_BY_TURNS		(1U << 13)
+
 /* puppet_op.target: not a plane, but the lowest one with an event, or the other one of two */
 #define PUPPET_TO_PENDING	64
 #define PUPPET_TO_OTHER		65

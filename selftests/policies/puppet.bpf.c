@@ -70,6 +70,8 @@ static __always_inline int act(struct kvm_plane_ctx *ctx, struct puppet_op *op)
 	op->calls++;
 	if (op->times && op->calls > op->times)
 		return KVM_PLANE_PASS;
+	if (asks & PUPPET_BY_TURNS && op->calls % 3 != 2)
+		return op->calls % 3 ? KVM_PLANE_RESUME : KVM_PLANE_PASS;
 
 	if (size > sizeof(op->data))
 		size = sizeof(op->data);

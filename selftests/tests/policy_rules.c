@@ -138,6 +138,29 @@ static void after_halt(void)
 	ASSERT_EQ(state.mp_state, KVM_MP_STATE_HALTED);
 }
 
+static __u32 taken;
+
+static void on_irq(__u8 vector, const __u64 *gpr)
+{
+	taken++;
+}
+
+static void cause_injection(void)
+{
+	guest_irq_handler = on_irq;
+	taken = 0;
+	puppet_send(&t, 0, VECTOR);
+	puppet_let(0, puppet_hlt + 1, 0, 0, 0, 0);
+	puppet_in[0].rflags |= X86_RFLAGS_IF;
+}
+
+static void after_injection(void)
+{
+	puppet_turn(&t, 0);
+	puppet_expect_no_fault(0);
+	ASSERT_EQ(taken, 1);
+}
+
 static const struct {
 	const char *name;
 	void (*cause)(void);
@@ -149,6 +172,7 @@ static const struct {
 	[PUPPET_MEMORY_FAULT] = { "memory_fault", cause_memory_fault, after_memory_fault },
 	[PUPPET_EVENT] = { "event", cause_event, after_event },
 	[PUPPET_HALT] = { "halt", cause_halt, after_halt },
+	[PUPPET_INJECTION] = { "inject", cause_injection, after_injection },
 };
 
 static void expect_ejected(int kind, long long code, const char *message)
@@ -310,6 +334,8 @@ static void exception(enum test_how how)
 
 	break_from(0, PUPPET_MEMORY_FAULT, &rule, KVM_PLANE_EJECT_EXCEPTION, X86_PF,
 		   "exception that a policy cannot raise");
+	break_in(PUPPET_INJECTION, &rule, KVM_PLANE_EJECT_EXCEPTION, X86_PF,
+		 "exception that a policy cannot raise");
 }
 
 static void inject(enum test_how how)
@@ -326,8 +352,36 @@ static void skip_insn(enum test_how how)
 {
 	const struct puppet_op rule = { .verdict = KVM_PLANE_RESUME, .asks = PUPPET_SKIP };
 
-	break_from(PUPPET_MEMORY_FAULT, PUPPET_HALT, &rule, KVM_PLANE_EJECT_INSN, -1,
+	break_from(PUPPET_MEMORY_FAULT, PUPPET_INJECTION, &rule, KVM_PLANE_EJECT_INSN, -1,
 		   "skip without an instruction to skip");
+}
+
+static void take(enum test_how how)
+{
+	const struct puppet_op rule = { .verdict = KVM_PLANE_RESUME, .asks = PUPPET_TAKE };
+
+	break_from(0, PUPPET_HALT, &rule, KVM_PLANE_EJECT_TAKE, 0, "event taken that cannot be");
+}
+
+static void latch(enum test_how how)
+{
+	struct puppet_op rule = {
+		.verdict = KVM_PLANE_RESUME, .asks = PUPPET_READ_LATCH, .latch = PUPPET_MSR,
+	};
+
+	break_everywhere(&rule, KVM_PLANE_EJECT_MSR, PUPPET_MSR, "MSR that is no latch");
+	rule.asks = PUPPET_WRITE_LATCH;
+	break_in(PUPPET_HYPERCALL, &rule, KVM_PLANE_EJECT_MSR, PUPPET_MSR, "MSR that is no latch");
+}
+
+static void injection_switched(enum test_how how)
+{
+	const struct puppet_op rule = {
+		.verdict = KVM_PLANE_SWITCH, .asks = PUPPET_SWITCH, .target = 1,
+	};
+
+	break_in(PUPPET_INJECTION, &rule, KVM_PLANE_EJECT_VERDICT, KVM_PLANE_SWITCH,
+		 "switch while an event is injected");
 }
 
 /* A rule is broken when the op asks, whatever it returns then. */
@@ -403,6 +457,9 @@ const struct test tests[] = {
 	TEST("so is an exception that a policy cannot raise", exception),
 	TEST("so is an exception where there is no instruction", inject),
 	TEST("so is to skip an instruction where there is none to skip", skip_insn),
+	TEST("so is to take an event where there is none to take", take),
+	TEST("so is to name an MSR that is no latch", latch),
+	TEST("so is a switch in place of an interrupt that is to be injected", injection_switched),
 	TEST("so is any of it, if the exit is passed on, too", passed_on),
 	TEST("planes that take turns for events, and do not run, end with an ejection", event_loop),
 	TEST("so do planes that take turns because they halt", halt_loop),
