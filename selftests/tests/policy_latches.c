@@ -12,7 +12,6 @@ POLICY(fifth, "selftests/policies/latch_fifth.bpf.o");
 POLICY(other, "selftests/policies/latch_other.bpf.o");
 POLICY(same, "selftests/policies/latch_same.bpf.o");
 
-#define X86_GP		13
 #define VALUE		0x1122334455667788ULL
 #define OTHER_VALUE	0x99aabbccddeeff00ULL
 #define NO_LATCH	(PUPPET_LATCH + 1)
