@@ -92,17 +92,21 @@ static int send_some(void)
 	return n;
 }
 
+static __noreturn void fail_all(int i)
+{
+	fail("of interrupt %#x, plane 0 took %u of %u, and plane 1 took %u of %u", vector(i),
+	     taken[0][vector(i)], sent[0][i], taken[1][vector(i)], sent[1][i]);
+}
+
 static void wait_taken(int plane, int i, time_t deadline)
 {
 	const volatile __u32 *n = &taken[plane][vector(i)];
 
 	while (*n < sent[plane][i])
 		if (time(NULL) > deadline)
-			fail("plane %d took %u of %u interrupts %#x", plane, *n, sent[plane][i],
-			     vector(i));
+			fail_all(i);
 	if (*n > sent[plane][i])
-		fail("plane %d took %u interrupts %#x of %u", plane, *n, vector(i),
-		     sent[plane][i]);
+		fail_all(i);
 }
 
 static void wait_for_all(void)
