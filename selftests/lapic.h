@@ -9,6 +9,7 @@
 
 /* Registers; APM volume 2, "Local APIC registers" */
 #define APIC_TPR	0x80
+#define APIC_PPR	0xa0
 #define APIC_SPIV	0xf0
 #define APIC_SPIV_ON	0x100
 #define APIC_ISR	0x100

@@ -8,7 +8,6 @@
  */
 #include <pthread.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/time.h>
@@ -16,6 +15,7 @@
 
 #include "counting_guest.h"
 #include "lapic.h"
+#include "migrate.h"
 #include "test.h"
 #include "vtl_guest.h"
 #include "vtl_test.h"
@@ -23,167 +23,18 @@
 #define AT_SIGNALS	15
 #define AT_EXITS	10
 #define SYNCS		3
-#define MAX_MSRS	256
-
-#define MSR_TSC			0x10
-#define MSR_HV_VP_RUNTIME	0x40000010
-#define MSR_HV_TIME_REF_COUNT	0x40000020
 
 #define VECTOR		0x50
 #define TIMER_VECTOR	0x51
 
-struct plane_state {
-	struct kvm_regs regs;
-	struct kvm_sregs2 sregs;
-	struct kvm_debugregs debugregs;
-	struct kvm_xcrs xcrs;
-	struct kvm_xsave xsave;
-	struct kvm_vcpu_events events;
-	struct kvm_mp_state mp_state;
-	struct kvm_lapic_state lapic;
-	__u64 msr[MAX_MSRS];
-};
-
-struct saved {
-	struct plane_state plane[KVM_MAX_PLANES];
-	__u8 running;
-	__u16 suspended;
-};
-
-static struct saved saved;
-static __u32 msrs[MAX_MSRS];
-static unsigned int nr_msrs;
 static __u64 rng;
-
-static bool goes_on(__u32 msr)
-{
-	return msr == MSR_TSC || msr == MSR_HV_VP_RUNTIME || msr == MSR_HV_TIME_REF_COUNT;
-}
-
-static void save_plane(struct vm *vm, int plane, struct plane_state *state)
-{
-	int vcpu = vm->vcpu[plane];
-	unsigned int i;
-
-	memset(state, 0, sizeof(*state));
-	vm_ioctl(vcpu, KVM_GET_REGS, &state->regs);
-	vm_ioctl(vcpu, KVM_GET_SREGS2, &state->sregs);
-	vm_ioctl(vcpu, KVM_GET_DEBUGREGS, &state->debugregs);
-	vm_ioctl(vcpu, KVM_GET_XCRS, &state->xcrs);
-	vm_ioctl(vcpu, KVM_GET_XSAVE, &state->xsave);
-	vm_ioctl(vcpu, KVM_GET_VCPU_EVENTS, &state->events);
-	vm_ioctl(vcpu, KVM_GET_MP_STATE, &state->mp_state);
-	vm_ioctl(vcpu, KVM_GET_LAPIC, &state->lapic);
-	for (i = 0; i < nr_msrs; i++)
-		state->msr[i] = vm_get_msr(vm, plane, msrs[i]);
-}
-
-static void restore_plane(struct vm *vm, int plane, struct plane_state *state)
-{
-	int vcpu = vm->vcpu[plane];
-	unsigned int i;
-
-	vm_ioctl(vcpu, KVM_SET_SREGS2, &state->sregs);
-	vm_ioctl(vcpu, KVM_SET_XCRS, &state->xcrs);
-	vm_ioctl(vcpu, KVM_SET_XSAVE, &state->xsave);
-	for (i = 0; i < nr_msrs; i++) {
-		if (vm_get_msr(vm, plane, msrs[i]) == state->msr[i])
-			continue;
-		if (!vm_set_msr(vm, plane, msrs[i], state->msr[i]) && !goes_on(msrs[i]))
-			fail("MSR %#x, plane %d, cannot be %#llx", msrs[i], plane, state->msr[i]);
-	}
-	vm_ioctl(vcpu, KVM_SET_REGS, &state->regs);
-	vm_ioctl(vcpu, KVM_SET_LAPIC, &state->lapic);
-	vm_ioctl(vcpu, KVM_SET_DEBUGREGS, &state->debugregs);
-	vm_ioctl(vcpu, KVM_SET_VCPU_EVENTS, &state->events);
-	vm_ioctl(vcpu, KVM_SET_MP_STATE, &state->mp_state);
-}
-
-#define PART(member)							\
-	{ #member, offsetof(struct plane_state, member), sizeof(saved.plane[0].member) }
-
-static const struct {
-	const char *name;
-	size_t offset;
-	size_t size;
-} parts[] = {
-	PART(regs), PART(sregs), PART(debugregs), PART(xcrs), PART(xsave), PART(events),
-	PART(mp_state), PART(lapic),
-};
-
-static void same_plane(struct plane_state *a, struct plane_state *b, int plane)
-{
-	unsigned int i;
-
-	/* How far the timer is: time passes. */
-	memset(a->lapic.regs + APIC_TMCCT, 0, 4);
-	memset(b->lapic.regs + APIC_TMCCT, 0, 4);
-	for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
-		if (memcmp((char *)a + parts[i].offset, (char *)b + parts[i].offset,
-			   parts[i].size))
-			fail("%s of plane %d is lost", parts[i].name, plane);
-	for (i = 0; i < nr_msrs; i++)
-		if (a->msr[i] != b->msr[i] && !goes_on(msrs[i]))
-			fail("MSR %#x of plane %d: %#llx, it was %#llx",
-			     msrs[i], plane, b->msr[i], a->msr[i]);
-}
-
-static int nr_planes(struct vm *vm)
-{
-	int n = 0;
-
-	while (n < KVM_MAX_PLANES && vm->vcpu[n] >= 0)
-		n++;
-	return n;
-}
-
-static void save(struct vm *vm)
-{
-	int i;
-
-	/* Whatever the last exit left to be done, and the registers in kvm_run */
-	vm->run->immediate_exit = 1;
-	ASSERT_ERRNO(ioctl(vm->vcpu[0], KVM_RUN, 0), EINTR);
-
-	for (i = 0; i < nr_planes(vm); i++)
-		save_plane(vm, i, &saved.plane[i]);
-	saved.running = kvm_run_planes(vm->run)->plane;
-	saved.suspended = kvm_run_planes(vm->run)->suspended_planes;
-}
-
-static void restore(struct vm *vm)
-{
-	static struct plane_state now;
-	int i;
-
-	for (i = 0; i < nr_planes(vm); i++)
-		restore_plane(vm, i, &saved.plane[i]);
-	for (i = 0; i < nr_planes(vm); i++) {
-		save_plane(vm, i, &now);
-		same_plane(&saved.plane[i], &now, i);
-	}
-	kvm_run_planes(vm->run)->plane = saved.running;
-	kvm_run_planes(vm->run)->suspended_planes = saved.suspended;
-}
-
-/* Returns what @vm has become. */
-static struct vm *migrate(struct vm *vm)
-{
-	int planes = nr_planes(vm);
-
-	save(vm);
-	vm_free(vm);
-	vm = vm_create(planes);
-	restore(vm);
-	return vm;
-}
 
 /* The VMM's part of it: what it knows of VTLs, and who switches them from now on. */
 static void migrate_vtls(struct vtl *vtl, int policy)
 {
 	struct vtl old = *vtl;
 
-	vtl_init(vtl, migrate(old.vm));
+	vtl_init(vtl, vm_migrate(old.vm, vm_create));
 	memcpy(vtl->assist_msr, old.assist_msr, sizeof(old.assist_msr));
 	vtl->switches = old.switches;
 	if (policy >= 0 && vtl_use_policy(vtl, policy))
@@ -279,7 +130,7 @@ static void run_and_migrate(bool (*with_policy)(void), int nr_vtls, const guest_
 	vtl_init(&m.vtl, vm_create(nr_vtls));
 	for (i = 0; i < nr_vtls; i++)
 		vm_start(m.vtl.vm, i, entry[i]);
-	nr_msrs = vm_find_msrs(m.vtl.vm, msrs, MAX_MSRS);
+	migrate_init(m.vtl.vm);
 	vtl_policy_load(&m.policy);
 
 	sigemptyset(&signals);
@@ -375,7 +226,7 @@ static void suspended(enum test_how how)
 	vtl_init(&m.vtl, vm_create(3));
 	for (i = 0; i < 3; i++)
 		vm_start(m.vtl.vm, i, entry[i]);
-	nr_msrs = vm_find_msrs(m.vtl.vm, msrs, MAX_MSRS);
+	migrate_init(m.vtl.vm);
 	vtl_policy_load(&m.policy);
 	for (i = 0; i < 20; i++) {
 		expect_sync(&m, 2);
@@ -415,7 +266,7 @@ static void pending_events(enum test_how how)
 	struct vm *vm = vm_create(4);
 	int i;
 
-	nr_msrs = vm_find_msrs(vm, msrs, MAX_MSRS);
+	migrate_init(vm);
 	for (i = 0; i < 4; i++) {
 		vm_start(vm, i, i ? sync_forever : spin);
 		lapic_enable(vm->vcpu[i]);
@@ -424,7 +275,7 @@ static void pending_events(enum test_how how)
 	msi_send(vm->plane[3], VECTOR);
 	msi_send(vm->plane[2], MSI_NMI);
 
-	vm = migrate(vm);
+	vm = vm_migrate(vm, vm_create);
 	ASSERT(lapic_in_irr(vm->vcpu[3], VECTOR));
 	ASSERT(!lapic_in_irr(vm->vcpu[0], VECTOR));
 	expect_event(vm, 2);
@@ -437,7 +288,7 @@ static void timers(enum test_how how)
 	struct vm *vm = vm_create(3);
 	int i;
 
-	nr_msrs = vm_find_msrs(vm, msrs, MAX_MSRS);
+	migrate_init(vm);
 	for (i = 0; i < 3; i++) {
 		vm_start(vm, i, i ? sync_forever : spin);
 		lapic_enable(vm->vcpu[i]);
@@ -445,7 +296,7 @@ static void timers(enum test_how how)
 	lapic_set(vm->vcpu[1], APIC_TDCR, 0xb);
 	lapic_set(vm->vcpu[1], APIC_LVTT, TIMER_VECTOR);
 	lapic_set(vm->vcpu[1], APIC_TMICT, 500000000);
-	vm = migrate(vm);
+	vm = vm_migrate(vm, vm_create);
 	ASSERT(!lapic_in_irr(vm->vcpu[1], TIMER_VECTOR));
 	expect_event(vm, 1);
 	ASSERT(lapic_in_irr(vm->vcpu[1], TIMER_VECTOR));
@@ -471,7 +322,7 @@ static void unfinished_exit(enum test_how how)
 	const struct guest_call *call;
 	int i;
 
-	nr_msrs = vm_find_msrs(vm, msrs, MAX_MSRS);
+	migrate_init(vm);
 	for (i = 0; i < 2; i++)
 		vm_start(vm, i, read_port);
 	for (i = 0; i < 10; i++) {
@@ -482,7 +333,7 @@ static void unfinished_exit(enum test_how how)
 		/* The plane asked for need not be the one that it is for. */
 		if (i & 2)
 			kvm_run_planes(vm->run)->plane ^= 1;
-		vm = migrate(vm);
+		vm = vm_migrate(vm, vm_create);
 		kvm_run_planes(vm->run)->plane = i & 1;
 		vm_run(vm);
 		call = vm_guest_call(vm);
@@ -530,7 +381,7 @@ static void halted(enum test_how how)
 	struct kvm_mp_state state;
 	int i;
 
-	nr_msrs = vm_find_msrs(vm, msrs, MAX_MSRS);
+	migrate_init(vm);
 	for (i = 0; i < 3; i++) {
 		vm_start(vm, i, i ? halt : sync_forever);
 		vm_set_vector(i, VECTOR, take_interrupt);
@@ -539,7 +390,7 @@ static void halted(enum test_how how)
 	stays_halted(vm, 1);
 	run_to_sync(vm, 0);
 
-	vm = migrate(vm);
+	vm = vm_migrate(vm, vm_create);
 	vm_ioctl(vm->vcpu[1], KVM_GET_MP_STATE, &state);
 	ASSERT_EQ(state.mp_state, KVM_MP_STATE_HALTED);
 	vm_ioctl(vm->vcpu[2], KVM_GET_MP_STATE, &state);
