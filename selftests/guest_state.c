@@ -91,12 +91,12 @@ void guest_state_choose(__u64 *p)
 	int i;
 
 	p[CR0] = (p[CR0] & ~cr0_bits) | guest_state_random(cr0_bits);
-	p[CR3] = (p[CR3] & ~0x18ULL) | guest_state_random(0x18);			/* PWT, PCD */
-	p[CR4] = (p[CR4] & ~0x18cULL) | guest_state_random(0x18c);		/* TSD, DE, PGE, PCE */
+	p[CR3] = (p[CR3] & ~0x18ULL) | guest_state_random(0x18);		/* PWT, PCD */
+	p[CR4] = (p[CR4] & ~0x18cULL) | guest_state_random(0x18c);	/* TSD, DE, PGE, PCE */
 	p[CR8] = guest_state_random(15);
 	p[EFER] = (p[EFER] & ~0x801ULL) | guest_state_random(0x801);		/* SCE, NXE */
 	p[PAT] = random_pat();
-	p[DR6] = DR6_FIXED | guest_state_random(0x600f);				/* B0-3, BD, BS */
+	p[DR6] = DR6_FIXED | guest_state_random(0x600f);		/* B0-3, BD, BS */
 	p[DR7] = DR7_FIXED | guest_state_random(0xff);				/* L0-3, G0-3 */
 	for (i = DS; i <= GS; i++)
 		p[i] = random_data_selector();
@@ -208,7 +208,7 @@ static void give_fpu(struct xsave_area *fpu)
 		b[i] = guest_random(&rng);
 	for (i = XSAVE_BV; i < XSAVE_YMM; i++)
 		b[i] = 0;
-	*(__u16 *)&b[0] = 0x37f ^ guest_state_random(0xc00);	/* FCW: exceptions masked, rounding */
+	*(__u16 *)&b[0] = 0x37f ^ guest_state_random(0xc00);	/* FCW: masked, rounding */
 	*(__u16 *)&b[2] = 0;				/* FSW */
 	b[4] = 0xff;					/* FTW: all valid */
 	*(__u32 *)&b[24] = 0x1f80 ^ guest_state_random(0x6000);	/* MXCSR */
@@ -354,7 +354,8 @@ void vm_compare_state(struct vm *vm, int plane, const __u64 *p)
 		vm_compare(plane, state_names[i], found[i], p[i]);
 	for (i = 0; i < NR_STATE; i++)
 		if (state_msrs[i] && (i != TSC_AUX || has_tsc_aux))
-			vm_compare(plane, state_names[i], vm_get_msr(vm, plane, state_msrs[i]), p[i]);
+			vm_compare(plane, state_names[i],
+				   vm_get_msr(vm, plane, state_msrs[i]), p[i]);
 }
 
 void vm_compare_user_state(struct vm *vm, int plane, const struct guest_user_state *state)
