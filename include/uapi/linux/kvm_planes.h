@@ -189,7 +189,8 @@ struct kvm_run_planes {
  * KVM_PLANE_EVENT_HALT: the running plane is halted, which a policy leaves to
  * userspace. The next KVM_RUN of that plane asks the policy again.
  *
- * KVM_PLANE_EVENT_VMGEXIT: as KVM_PLANE_EVENT_HYPERCALL, of a VMGEXIT in whatever mode.
+ * KVM_PLANE_EVENT_VMGEXIT: as KVM_PLANE_EVENT_HYPERCALL, of a VMGEXIT in whatever mode, once
+ * KVM_CAP_PLANE has asked for VMGEXITs; a VMM that opts in to a policy for these does so, too.
  *
  * KVM_PLANE_EVENT_INJECT: the running plane has a pending interrupt or NMI, which a policy
  * leaves to userspace: most likely it has found a page not in memory. The next KVM_RUN of

@@ -463,7 +463,8 @@ static int kvm_plane_find_latch(struct kvm_plane_call *call, u32 msr)
  * bpf_kvm_plane_read_latch - read an MSR that a plane has because of the policy
  * @ctx: the exit
  * @plane: any plane of this vCPU
- * @msr: one in kvm_plane_ops.latches; another is a broken rule
+ * @msr: one in kvm_plane_ops.latches, of this policy or one that the VM had before; another is
+ *	a broken rule
  *
  * Return: what the plane has there, not what this op has written; 0 if there is no such
  * plane.
@@ -484,7 +485,8 @@ EXPORT_SYMBOL_GPL(bpf_kvm_plane_read_latch);
 /**
  * bpf_kvm_plane_write_latch - write an MSR that a plane has because of the policy
  * @ctx: the exit
- * @msr: one in kvm_plane_ops.latches; another is a broken rule
+ * @msr: one in kvm_plane_ops.latches, of this policy or one that the VM had before; another is
+ *	a broken rule
  * @value: what the running plane, which a switch leaves, is to have there
  *
  * Takes effect with KVM_PLANE_RESUME and KVM_PLANE_SWITCH.
