@@ -269,12 +269,42 @@ static void not_writable(enum test_how how)
 	forbidden(KVM_MEMORY_ATTRIBUTE_NW);
 }
 
+/* With a well-formed request that would run VMPL 0 */
+static struct ghcb *map_request(void)
+{
+	struct ghcb *page = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE,
+				 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	ASSERT(page != MAP_FAILED);
+	page->sw_exit_code = GHCB_RUN_VMPL;
+	page->valid_bitmap[1] = GHCB_VALID_1;
+	return page;
+}
+
+/* 0 is no page, also where there is memory at 0. */
+static void page_at_0(enum test_how how)
+{
+	const guest_code_t entry[] = { run_vmpl_1, vmgexit_forever };
+	struct ghcb *page = map_request();
+	struct kvm_userspace_memory_region slot = {
+		.slot = OTHER_SLOT,
+		.memory_size = sizeof(*page),
+		.userspace_addr = (unsigned long)page,
+	};
+
+	start(2, entry);
+	expect_sync(0);
+	vm_ioctl(t.vm->fd, KVM_SET_USER_MEMORY_REGION, &slot);
+	value_exits(1, 0);
+	ASSERT_EQ(page->valid_bitmap[1], GHCB_VALID_1);
+	finish();
+}
+
 /* A page that the VMM has filled in, as the guest cannot. */
 static void read_only(enum test_how how)
 {
 	const guest_code_t entry[] = { run_vmpl_1, vmgexit_forever };
-	struct ghcb *page = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE,
-				 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct ghcb *page = map_request();
 	struct kvm_userspace_memory_region slot = {
 		.slot = OTHER_SLOT,
 		.flags = KVM_MEM_READONLY,
@@ -283,11 +313,8 @@ static void read_only(enum test_how how)
 		.userspace_addr = (unsigned long)page,
 	};
 
-	ASSERT(page != MAP_FAILED);
 	start(2, entry);
 	expect_sync(0);
-	page->sw_exit_code = GHCB_RUN_VMPL;
-	page->valid_bitmap[1] = GHCB_VALID_1;
 	vm_ioctl(t.vm->fd, KVM_SET_USER_MEMORY_REGION, &slot);
 	value_exits(1, OTHER_GPA);
 	ASSERT_EQ(page->valid_bitmap[1], GHCB_VALID_1);
@@ -319,6 +346,7 @@ static void dirty_log(enum test_how how)
 const struct test tests[] = {
 	TEST("VMGEXIT with 0 or a request that the policy does not know exits to userspace",
 	     values),
+	TEST("with 0 it does so even if there is memory at 0", page_at_0),
 	TEST("so it does with the address of a page that is not in a memory slot", no_pages),
 	TEST("an event of a GHCB that the policy does not know exits, the page as it was",
 	     unknown_events),
