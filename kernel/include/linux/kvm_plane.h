@@ -257,7 +257,6 @@ int __kvm_plane_halt(struct kvm_vcpu *vcpu);
 u16 __kvm_plane_pending(struct kvm_vcpu *vcpu);
 u16 kvm_plane_pending(struct kvm_vcpu *vcpu);
 void kvm_plane_watch(struct kvm *kvm);
-void kvm_plane_switch_later(struct kvm_vcpu *vcpu, u8 id, u32 state, u8 cause);
 
 /* Memory attributes; kernel-doc is in plane_mem.c. */
 u64 kvm_plane_mem_attrs(struct kvm *kvm, u8 plane, gfn_t gfn);

@@ -158,6 +158,16 @@ static inline void kvm_plane_loop_end(struct kvm_vcpu *vcpu)
 		__kvm_plane_switch(vcpu);
 }
 
+/* Have the run loop go on with plane @id in place of @vcpu, which runs. */
+static inline void kvm_plane_switch_later(struct kvm_vcpu *vcpu, u8 id, u32 state, u8 cause)
+{
+	vcpu->plane.switch_to = kvm_vcpu_sibling(vcpu, id);
+	vcpu->plane.switch_state = state;
+	vcpu->plane.switch_cause = cause;
+	if (!vcpu->plane.vcpu0->plane.looping)
+		kvm_make_request(KVM_REQ_PLANE, vcpu);
+}
+
 /**
  * kvm_plane_reenter - carry out a switch of planes without leaving the inner run loop
  * @vcpu: the vCPU whose exit was dealt with in the fast path, interrupts off

@@ -557,7 +557,8 @@ static void __user *kvm_plane_hva(struct kvm_vcpu *vcpu, gpa_t gpa, bool write,
  * The page of @gpa, remembered in @page for as long as the memory slots are what they were, which
  * includes whether they are read-only, and whether they log what is written.
  */
-static void kvm_plane_find_page(struct kvm_vcpu *vcpu, struct kvm_plane_page *page, gpa_t gpa)
+static __always_inline void kvm_plane_find_page(struct kvm_vcpu *vcpu, struct kvm_plane_page *page,
+						gpa_t gpa)
 {
 	u64 generation = kvm_vcpu_memslots(vcpu)->generation;
 
@@ -1520,7 +1521,8 @@ static __always_inline bool kvm_plane_finish_insn(struct kvm_plane_call *call, i
 	/* Of an interrupt that is raised, too, another one is left. */
 	if (call->take)
 		kvm_arch_plane_take(call->vcpu, call->ctx.injection, call->ctx.vector);
-	kvm_plane_raise_irqs(call);
+	if (call->irqs)
+		kvm_plane_raise_irqs(call);
 	return true;
 }
 

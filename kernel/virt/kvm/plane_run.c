@@ -109,7 +109,7 @@ void kvm_plane_watch(struct kvm *kvm)
 }
 
 /* From here on @vcpu is the plane that runs: what arrives for another one is sent to it. */
-static void kvm_plane_set_running(struct kvm_vcpu *vcpu)
+static __always_inline void kvm_plane_set_running(struct kvm_vcpu *vcpu)
 {
 	struct kvm_plane_vcpu *plane0 = &vcpu->plane.vcpu0->plane;
 
@@ -171,16 +171,6 @@ static u16 kvm_plane_pending_kicked(struct kvm_vcpu *vcpu)
 		planes |= BIT(id);
 	}
 	return planes;
-}
-
-/* Have the run loop go on with plane @id in place of @vcpu, which runs. */
-void kvm_plane_switch_later(struct kvm_vcpu *vcpu, u8 id, u32 state, u8 cause)
-{
-	vcpu->plane.switch_to = kvm_vcpu_sibling(vcpu, id);
-	vcpu->plane.switch_state = state;
-	vcpu->plane.switch_cause = cause;
-	if (!vcpu->plane.vcpu0->plane.looping)
-		kvm_make_request(KVM_REQ_PLANE, vcpu);
 }
 
 /* As vcpu_put() and vcpu_load(), on a CPU and a thread that stay the same; preemption is off. */

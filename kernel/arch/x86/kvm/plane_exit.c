@@ -33,7 +33,7 @@ enum {
 	KVM_PLANE_HYPERCALL_TO_USER,	/* the policy leaves it to userspace */
 };
 
-static u8 kvm_plane_hypercall_abi(struct kvm_vcpu *vcpu)
+static __always_inline u8 kvm_plane_hypercall_abi(struct kvm_vcpu *vcpu)
 {
 	if (kvm_xen_hypercall_enabled(vcpu->kvm))
 		return KVM_PLANE_ABI_XEN;
@@ -171,7 +171,7 @@ static unsigned long kvm_plane_insn_hva_cached(struct kvm_vcpu *vcpu, bool cs_l)
 }
 
 /* The bytes that a plane executes, where it fetched them; 0 if they cannot be seen. */
-static u32 kvm_plane_insn(struct kvm_vcpu *vcpu, bool cs_l)
+static __always_inline u32 kvm_plane_insn(struct kvm_vcpu *vcpu, bool cs_l)
 {
 	unsigned long hva;
 	u32 insn = 0;
