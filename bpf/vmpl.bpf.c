@@ -242,7 +242,7 @@ int BPF_PROG(vmpl_hypercall, struct kvm_plane_ctx *pctx)
 	}
 }
 
-/* Whether VMPL 0 was told of an event, has not looked yet, and so is not told of another. */
+/* Whether VMPL 0 was told of an event, has not seen to it yet, and so is not told of another. */
 static __always_inline bool vmpl0_busy(struct kvm_plane_ctx *ctx)
 {
 	__u64 doorbell = bpf_kvm_plane_read_latch(ctx, 0, KVM_PLANE_VMPL_MSR_DOORBELL);
@@ -250,7 +250,7 @@ static __always_inline bool vmpl0_busy(struct kvm_plane_ctx *ctx)
 
 	if (!doorbell || bpf_kvm_plane_read_mem(ctx, 0, doorbell, &event, sizeof(event)))
 		return false;
-	return event & DOORBELL_NO_FURTHER_SIGNAL;
+	return event & (DOORBELL_NO_FURTHER_SIGNAL | DOORBELL_VECTOR);
 }
 
 /* GHCB, "Restricted injection": VMPL 0 runs when there is an event that it can be told of. */
