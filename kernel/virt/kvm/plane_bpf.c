@@ -953,6 +953,17 @@ static int kvm_plane_ops_reg(void *kdata, struct bpf_link *link)
 	return 0;
 }
 
+/* VMs that have @policy look at all that is pending once more. */
+static void kvm_plane_look_all(struct kvm_plane_policy *policy)
+{
+	struct kvm *kvm;
+
+	guard(mutex)(&kvm_lock);
+	list_for_each_entry(kvm, &vm_list, vm_list)
+		if (rcu_access_pointer(kvm->planes.policy) == policy)
+			kvm_plane_watch(kvm);
+}
+
 /* It is removed; VMs that have it switch in userspace from their next exit on. */
 static void kvm_plane_ops_unreg(void *kdata, struct bpf_link *link)
 {
@@ -967,25 +978,14 @@ static void kvm_plane_ops_unreg(void *kdata, struct bpf_link *link)
 
 	list_del(&policy->node);
 	RCU_INIT_POINTER(policy->ops, NULL);
+	/* Nobody holds their events any more. */
+	if (ops->inject)
+		kvm_plane_look_all(policy);
 	if (ops->exit) {
 		guard(rcu)();
 		ops->exit(&ctx);
 	}
 	kvm_plane_put_policy(policy);
-}
-
-/* VMs that have @policy look for events from now on, if it wants to know. */
-static void kvm_plane_watch_all(struct kvm_plane_policy *policy, struct kvm_plane_ops *ops)
-{
-	struct kvm *kvm;
-
-	if (!ops->event)
-		return;
-
-	guard(mutex)(&kvm_lock);
-	list_for_each_entry(kvm, &vm_list, vm_list)
-		if (rcu_access_pointer(kvm->planes.policy) == policy)
-			kvm_plane_watch(kvm);
 }
 
 /*
@@ -1008,8 +1008,9 @@ static int kvm_plane_ops_update(void *kdata, void *old_kdata, struct bpf_link *l
 		ops->serial = atomic64_inc_return(&kvm_plane_serials);
 		rcu_assign_pointer(policy->ops, ops);
 	}
-	/* It may want to know of events that the old one did not. */
-	kvm_plane_watch_all(policy, ops);
+	/* It may want to know of events that the old one did not, or not hold what that held. */
+	if (ops->event || old->inject)
+		kvm_plane_look_all(policy);
 	return 0;
 }
 
@@ -1273,6 +1274,8 @@ int kvm_plane_policy_detach(struct kvm *kvm)
 			synchronize_rcu_expedited();
 			ops->detach(&ctx);
 		}
+		if (ops && ops->inject)
+			kvm_plane_watch(kvm);
 	}
 	kvm_plane_put_policy(policy);
 	return 0;
@@ -1305,6 +1308,8 @@ static void kvm_plane_eject(struct kvm_plane_call *call, struct kvm_plane_policy
 	pr_info_ratelimited("plane policy %s ejected from VM %llu, vCPU %d: %s (%lld)\n",
 			    policy->name, kvm->planes.id, call->vcpu->vcpu_id,
 			    call->eject_message, call->eject_code);
+	if (ops->inject)
+		kvm_plane_watch(kvm);
 	if (ops->exit)
 		ops->exit(&ctx);
 	kvm_plane_put_policy(policy);

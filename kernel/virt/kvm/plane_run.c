@@ -88,7 +88,8 @@ void __kvm_plane_kick(struct kvm_vcpu *vcpu)
 }
 
 /**
- * kvm_plane_watch - let a VM's vCPUs look for what nobody wanted to know before
+ * kvm_plane_watch - let a VM's vCPUs look for what nobody wanted to know before, and at
+ *	what the policy held
  * @kvm: the VM, whose policy changed
  */
 void kvm_plane_watch(struct kvm *kvm)
