@@ -18,6 +18,7 @@ long kvm_plane_pv_send_ipi(struct kvm_vcpu *sender, u64 low, u64 high, u32 min,
 			   unsigned long icr, bool op_64_bit);
 fastpath_t kvm_plane_fastpath_hypercall(struct kvm_vcpu *vcpu, u64 *next_rip, bool cs_l);
 int __kvm_plane_emulate_hypercall(struct kvm_vcpu *vcpu);
+bool __kvm_plane_emulate_vmgexit(struct kvm_vcpu *vcpu, int *r);
 int __kvm_plane_emulate_rdmsr(struct kvm_vcpu *vcpu);
 int __kvm_plane_emulate_wrmsr(struct kvm_vcpu *vcpu);
 int __kvm_plane_emulate_skip(struct kvm_vcpu *vcpu, int emul_type);
@@ -38,6 +39,18 @@ static inline int kvm_plane_emulate_hypercall(struct kvm_vcpu *vcpu)
 	if (!kvm_vcpu_has_planes(vcpu))
 		return kvm_emulate_hypercall(vcpu);
 	return __kvm_plane_emulate_hypercall(vcpu);
+}
+
+/**
+ * kvm_plane_emulate_vmgexit - see whether an invalid opcode is VMGEXIT
+ * @vcpu: the vCPU, at the instruction
+ * @r: as an exit handler's
+ *
+ * Return: false if it is not, or nobody wants it.
+ */
+static inline bool kvm_plane_emulate_vmgexit(struct kvm_vcpu *vcpu, int *r)
+{
+	return kvm_vcpu_has_planes(vcpu) && __kvm_plane_emulate_vmgexit(vcpu, r);
 }
 
 /**

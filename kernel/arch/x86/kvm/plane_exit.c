@@ -327,6 +327,43 @@ int __kvm_plane_emulate_hypercall(struct kvm_vcpu *vcpu)
 }
 EXPORT_SYMBOL_GPL(__kvm_plane_emulate_hypercall);
 
+/* The policy, or userspace, has a VMGEXIT that is to be skipped by its length. */
+static bool kvm_plane_do_vmgexit(struct kvm_vcpu *vcpu, int *r)
+{
+	u8 abi = kvm_plane_hypercall_abi(vcpu);
+
+	switch (kvm_plane_policy_hypercall(vcpu, abi, kvm_arch_plane_mode(vcpu), r)) {
+	case KVM_PLANE_HANDLED:
+		if (vcpu->plane.switch_to)
+			kvm_make_request(KVM_REQ_PLANE, vcpu);
+		return true;
+	case KVM_PLANE_TO_USER:
+		break;
+	default:
+		if (!kvm_plane_hypercall_exits(vcpu, abi))
+			return false;
+	}
+	*r = kvm_plane_hypercall_to_user(vcpu);
+	return true;
+}
+
+/* See kvm_plane_emulate_vmgexit(). */
+bool __kvm_plane_emulate_vmgexit(struct kvm_vcpu *vcpu, int *r)
+{
+	unsigned long next_rip = kvm_rip_read(vcpu) + INSN_VMGEXIT_LEN;
+	bool done;
+
+	if (is_guest_mode(vcpu) || !kvm_plane_not_stepped(vcpu) || !kvm_plane_at_vmgexit(vcpu))
+		return false;
+
+	/* The length that the CPU may have left is not of this instruction. */
+	vcpu->plane.next_rip = is_64_bit_mode(vcpu) ? next_rip : (u32)next_rip;
+	vcpu->plane.vmgexit = true;
+	done = kvm_plane_do_vmgexit(vcpu, r);
+	vcpu->plane.next_rip = 0;
+	return done;
+}
+
 /* Return: true if there is nothing left to do, and *@r is the exit handler's return value. */
 static bool kvm_plane_msr(struct kvm_vcpu *vcpu, bool write, int *r)
 {
