@@ -188,7 +188,8 @@ static inline struct kvm_vcpu *kvm_plane_reenter(struct kvm_vcpu *vcpu)
  */
 static inline bool kvm_plane_attention(struct kvm_vcpu *vcpu)
 {
-	return kvm_test_request(KVM_REQ_PLANE, vcpu) || vcpu->plane.held;
+	return kvm_test_request(KVM_REQ_PLANE, vcpu) || vcpu->plane.switch_to ||
+	       vcpu->plane.held;
 }
 
 /**

@@ -351,8 +351,6 @@ static int kvm_plane_unhold(struct kvm_vcpu *vcpu)
 /* One turn of kvm_plane_attend(), which may leave a request for the next one. */
 static int kvm_plane_attend_once(struct kvm_vcpu *vcpu)
 {
-	int r;
-
 	kvm_clear_request(KVM_REQ_PLANE, vcpu);
 	/* What is not seen from here on makes the request again. */
 	smp_mb__after_atomic();
@@ -363,14 +361,8 @@ static int kvm_plane_attend_once(struct kvm_vcpu *vcpu)
 			return 1;
 	}
 
-	if (vcpu->plane.held) {
-		r = kvm_plane_unhold(vcpu);
-		if (!r) {
-			/* For the events of others, of which nothing is known yet. */
-			kvm_make_request(KVM_REQ_PLANE, vcpu);
-			return r;
-		}
-	}
+	if (vcpu->plane.held && !kvm_plane_unhold(vcpu))
+		return 0;
 
 	if (vcpu->plane.mem_fault.flags) {
 		/* For the events, of which nothing is known yet. */
@@ -381,11 +373,12 @@ static int kvm_plane_attend_once(struct kvm_vcpu *vcpu)
 }
 
 /**
- * kvm_plane_attend - do what KVM_REQ_PLANE was made for
+ * kvm_plane_attend - do what kvm_plane_attention() saw
  * @vcpu: the vCPU that runs, before it is entered or blocks
  *
- * Switches to the plane that was decided on, if any; sees to an access that KVM did
- * not make for the plane that runs, and to events of the planes that do not.
+ * Switches to the plane that was decided on, if any; sees to an event of the plane that
+ * runs which a policy held, and to an access that KVM did not make for it; and to events
+ * of the planes that do not run.
  *
  * Return: as a run loop's: 1 to go on with kvm_plane_running(), else what KVM_RUN
  * returns.

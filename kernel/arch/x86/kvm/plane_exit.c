@@ -51,7 +51,13 @@ static u64 kvm_plane_hypercall_nr(struct kvm_vcpu *vcpu, u8 abi)
 	return kvm_rax_read(vcpu) & HV_HYPERCALL_CODE_MASK;
 }
 
-/* Whether userspace asked for this hypercall, with KVM_CAP_PLANE. */
+/* Whether it is a VMGEXIT, which userspace asked for with KVM_CAP_PLANE. */
+static bool kvm_plane_vmgexit_exits(struct kvm_vcpu *vcpu)
+{
+	return vcpu->plane.vmgexit && READ_ONCE(vcpu->kvm->planes.vmgexit_exits);
+}
+
+/* Whether userspace asked for this hypercall, in the same way. */
 static bool kvm_plane_hypercall_exits(struct kvm_vcpu *vcpu, u8 abi)
 {
 	struct kvm_plane_vm *planes = &vcpu->kvm->planes;
@@ -59,7 +65,7 @@ static bool kvm_plane_hypercall_exits(struct kvm_vcpu *vcpu, u8 abi)
 
 	if (kvm_x86_call(get_cpl)(vcpu))
 		return false;
-	if (vcpu->plane.vmgexit && READ_ONCE(planes->vmgexit_exits))
+	if (kvm_plane_vmgexit_exits(vcpu))
 		return true;
 	if (!READ_ONCE(planes->hypercall_exits) || !is_protmode(vcpu))
 		return false;
@@ -102,8 +108,8 @@ static int kvm_plane_hypercall_to_user(struct kvm_vcpu *vcpu)
 	vcpu->run->exit_reason = KVM_EXIT_PLANE_EVENT;
 	*event = (struct kvm_plane_event) {
 		.pending_event_planes = kvm_plane_pending(vcpu),
-		.cause = vcpu->plane.vmgexit && READ_ONCE(vcpu->kvm->planes.vmgexit_exits) ?
-			 KVM_PLANE_EVENT_VMGEXIT : KVM_PLANE_EVENT_HYPERCALL,
+		.cause = kvm_plane_vmgexit_exits(vcpu) ? KVM_PLANE_EVENT_VMGEXIT :
+							 KVM_PLANE_EVENT_HYPERCALL,
 		.extra = vcpu->plane.hypercall_rip,
 	};
 	vcpu->arch.complete_userspace_io = kvm_plane_complete_hypercall;
@@ -184,6 +190,12 @@ static __always_inline u32 kvm_plane_insn(struct kvm_vcpu *vcpu, bool cs_l)
 	return insn;
 }
 
+/* EIP wraps. */
+static unsigned long kvm_plane_wrap_rip(unsigned long rip, bool cs_l)
+{
+	return cs_l ? rip : (u32)rip;
+}
+
 /*
  * The address after the hypercall that a plane made, for a CPU that does not tell; 0 if it
  * is neither VMMCALL nor VMGEXIT, or cannot be seen.
@@ -200,9 +212,7 @@ static unsigned long kvm_plane_next_rip(struct kvm_vcpu *vcpu, bool cs_l)
 		rip += INSN_VMMCALL_LEN;
 	else
 		return 0;
-
-	/* EIP wraps. */
-	return cs_l ? rip : (u32)rip;
+	return kvm_plane_wrap_rip(rip, cs_l);
 }
 
 /*
@@ -254,8 +264,7 @@ static fastpath_t __kvm_plane_fastpath_hypercall(struct kvm_vcpu *vcpu, u64 next
 	enum kvm_plane_handled handled;
 	int r;
 
-	/* EIP wraps. */
-	vcpu->plane.next_rip = cs_l ? next_rip : (u32)next_rip;
+	vcpu->plane.next_rip = kvm_plane_wrap_rip(next_rip, cs_l);
 	handled = kvm_plane_policy_hypercall(vcpu, kvm_plane_hypercall_abi(vcpu), mode, &r);
 	vcpu->plane.next_rip = 0;
 
@@ -294,25 +303,20 @@ fastpath_t kvm_plane_fastpath_hypercall(struct kvm_vcpu *vcpu, u64 *next_rip, bo
 }
 EXPORT_SYMBOL_GPL(kvm_plane_fastpath_hypercall);
 
-/* See kvm_plane_emulate_hypercall(). */
-int __kvm_plane_emulate_hypercall(struct kvm_vcpu *vcpu)
+/*
+ * What is @left to do of a hypercall, outside the exit fast path.
+ *
+ * Return: false if neither the policy nor userspace wants it; else *@r is the exit
+ * handler's return value.
+ */
+static bool kvm_plane_hypercall(struct kvm_vcpu *vcpu, u8 left, int *r)
 {
 	u8 abi = kvm_plane_hypercall_abi(vcpu);
-	u8 left = vcpu->plane.hypercall;
-	int r;
 
-	/* A nested guest's hypercalls are its hypervisor's. */
-	if (is_guest_mode(vcpu))
-		return kvm_emulate_hypercall(vcpu);
-
-	vcpu->plane.hypercall = KVM_PLANE_HYPERCALL_UNSEEN;
 	if (left == KVM_PLANE_HYPERCALL_UNSEEN) {
-		vcpu->plane.vmgexit = kvm_plane_at_vmgexit(vcpu);
-		switch (kvm_plane_policy_hypercall(vcpu, abi, kvm_arch_plane_mode(vcpu), &r)) {
+		switch (kvm_plane_policy_hypercall(vcpu, abi, kvm_arch_plane_mode(vcpu), r)) {
 		case KVM_PLANE_HANDLED:
-			if (vcpu->plane.switch_to)
-				kvm_make_request(KVM_REQ_PLANE, vcpu);
-			return r;
+			return true;
 		case KVM_PLANE_TO_USER:
 			left = KVM_PLANE_HYPERCALL_TO_USER;
 			break;
@@ -321,31 +325,28 @@ int __kvm_plane_emulate_hypercall(struct kvm_vcpu *vcpu)
 		}
 	}
 
-	if (left == KVM_PLANE_HYPERCALL_TO_USER || kvm_plane_hypercall_exits(vcpu, abi))
-		return kvm_plane_hypercall_to_user(vcpu);
-	return kvm_emulate_hypercall(vcpu);
-}
-EXPORT_SYMBOL_GPL(__kvm_plane_emulate_hypercall);
-
-/* The policy, or userspace, has a VMGEXIT that is to be skipped by its length. */
-static bool kvm_plane_do_vmgexit(struct kvm_vcpu *vcpu, int *r)
-{
-	u8 abi = kvm_plane_hypercall_abi(vcpu);
-
-	switch (kvm_plane_policy_hypercall(vcpu, abi, kvm_arch_plane_mode(vcpu), r)) {
-	case KVM_PLANE_HANDLED:
-		if (vcpu->plane.switch_to)
-			kvm_make_request(KVM_REQ_PLANE, vcpu);
-		return true;
-	case KVM_PLANE_TO_USER:
-		break;
-	default:
-		if (!kvm_plane_hypercall_exits(vcpu, abi))
-			return false;
-	}
+	if (left != KVM_PLANE_HYPERCALL_TO_USER && !kvm_plane_hypercall_exits(vcpu, abi))
+		return false;
 	*r = kvm_plane_hypercall_to_user(vcpu);
 	return true;
 }
+
+/* See kvm_plane_emulate_hypercall(). */
+int __kvm_plane_emulate_hypercall(struct kvm_vcpu *vcpu)
+{
+	u8 left = vcpu->plane.hypercall;
+	int r;
+
+	/* A nested guest's hypercalls are its hypervisor's. */
+	if (is_guest_mode(vcpu))
+		return kvm_emulate_hypercall(vcpu);
+
+	vcpu->plane.hypercall = KVM_PLANE_HYPERCALL_UNSEEN;
+	if (left == KVM_PLANE_HYPERCALL_UNSEEN)
+		vcpu->plane.vmgexit = kvm_plane_at_vmgexit(vcpu);
+	return kvm_plane_hypercall(vcpu, left, &r) ? r : kvm_emulate_hypercall(vcpu);
+}
+EXPORT_SYMBOL_GPL(__kvm_plane_emulate_hypercall);
 
 /* See kvm_plane_emulate_vmgexit(). */
 bool __kvm_plane_emulate_vmgexit(struct kvm_vcpu *vcpu, int *r)
@@ -357,9 +358,9 @@ bool __kvm_plane_emulate_vmgexit(struct kvm_vcpu *vcpu, int *r)
 		return false;
 
 	/* The length that the CPU may have left is not of this instruction. */
-	vcpu->plane.next_rip = is_64_bit_mode(vcpu) ? next_rip : (u32)next_rip;
+	vcpu->plane.next_rip = kvm_plane_wrap_rip(next_rip, is_64_bit_mode(vcpu));
 	vcpu->plane.vmgexit = true;
-	done = kvm_plane_do_vmgexit(vcpu, r);
+	done = kvm_plane_hypercall(vcpu, KVM_PLANE_HYPERCALL_UNSEEN, r);
 	vcpu->plane.next_rip = 0;
 	return done;
 }
@@ -375,8 +376,6 @@ static bool kvm_plane_msr(struct kvm_vcpu *vcpu, bool write, int *r)
 
 	switch (kvm_plane_policy_msr(vcpu, msr, write, value, r)) {
 	case KVM_PLANE_HANDLED:
-		if (vcpu->plane.switch_to)
-			kvm_make_request(KVM_REQ_PLANE, vcpu);
 		return true;
 	case KVM_PLANE_TO_USER:
 		vcpu->run->exit_reason = KVM_EXIT_PLANE_EVENT;
