@@ -252,7 +252,6 @@ struct kvm_vcpu *__kvm_plane_reenter(struct kvm_vcpu *vcpu);
 void __kvm_plane_kick(struct kvm_vcpu *vcpu);
 int kvm_plane_attend(struct kvm_vcpu *vcpu);
 bool __kvm_plane_holds_events(struct kvm_vcpu *vcpu);
-u64 *__kvm_plane_latch(struct kvm_vcpu *vcpu, u32 msr);
 int __kvm_plane_halt(struct kvm_vcpu *vcpu);
 u16 __kvm_plane_pending(struct kvm_vcpu *vcpu);
 u16 kvm_plane_pending(struct kvm_vcpu *vcpu);

@@ -192,6 +192,17 @@ static inline bool kvm_plane_attention(struct kvm_vcpu *vcpu)
 	       vcpu->plane.held;
 }
 
+/* Where @msr is in @msrs, of which there are @nr, or as many as come before a 0; -1 if nowhere. */
+static inline int kvm_plane_find_msr(const u32 *msrs, unsigned int nr, u32 msr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr && READ_ONCE(msrs[i]); i++)
+		if (msrs[i] == msr)
+			return i;
+	return -1;
+}
+
 /**
  * kvm_plane_holds_events - let a policy see what is about to be injected
  * @vcpu: the vCPU that runs, before it is entered

@@ -148,18 +148,6 @@ int kvm_plane_check_extension(struct kvm *kvm, long ext)
 	}
 }
 
-/* Where a plane keeps the value of an MSR that it has because of a policy; NULL if it has none. */
-u64 *__kvm_plane_latch(struct kvm_vcpu *vcpu, u32 msr)
-{
-	const u32 *latches = vcpu->kvm->planes.latches;
-	unsigned int i;
-
-	for (i = 0; i < KVM_PLANE_NR_LATCHES && READ_ONCE(latches[i]); i++)
-		if (latches[i] == msr)
-			return &vcpu->plane.latched[i];
-	return NULL;
-}
-
 static int kvm_plane_enable_exits(struct kvm *kvm, struct kvm_enable_cap *cap)
 {
 	bool exits = cap->args[0] & KVM_PLANE_EXIT_HYPERCALL;

@@ -231,6 +231,14 @@ static bool kvm_plane_at_insn(const struct kvm_plane_call *call)
 	return call->op < KVM_PLANE_OP_EVENT;
 }
 
+/* The vCPU of @plane; NULL if there is none. */
+static struct kvm_vcpu *kvm_plane_vcpu(struct kvm_plane_ctx *ctx, u32 plane)
+{
+	if (plane >= KVM_MAX_PLANES)
+		return NULL;
+	return kvm_vcpu_sibling(to_call(ctx)->vcpu, array_index_nospec(plane, KVM_MAX_PLANES));
+}
+
 __bpf_kfunc_start_defs();
 
 /**
@@ -452,11 +460,11 @@ EXPORT_SYMBOL_GPL(bpf_kvm_plane_take);
 /* Where in kvm_plane_vm.latches @msr is; -EINVAL, and a broken rule, if nowhere. */
 static int kvm_plane_find_latch(struct kvm_plane_call *call, u32 msr)
 {
-	u64 *latch = __kvm_plane_latch(call->vcpu, msr);
+	int i = kvm_plane_find_msr(call->vcpu->kvm->planes.latches, KVM_PLANE_NR_LATCHES, msr);
 
-	if (!latch)
+	if (i < 0)
 		return kvm_plane_break(call, KVM_PLANE_EJECT_MSR, msr, "MSR that is no latch");
-	return latch - call->vcpu->plane.latched;
+	return i;
 }
 
 /**
@@ -471,14 +479,10 @@ static int kvm_plane_find_latch(struct kvm_plane_call *call, u32 msr)
  */
 __bpf_kfunc u64 bpf_kvm_plane_read_latch(struct kvm_plane_ctx *ctx, u32 plane, u32 msr)
 {
-	struct kvm_plane_call *call = to_call(ctx);
-	int i = kvm_plane_find_latch(call, msr);
-	struct kvm_vcpu *vcpu;
+	int i = kvm_plane_find_latch(to_call(ctx), msr);
+	struct kvm_vcpu *vcpu = kvm_plane_vcpu(ctx, plane);
 
-	if (i < 0 || plane >= KVM_MAX_PLANES)
-		return 0;
-	vcpu = kvm_vcpu_sibling(call->vcpu, array_index_nospec(plane, KVM_MAX_PLANES));
-	return vcpu ? READ_ONCE(vcpu->plane.latched[i]) : 0;
+	return i >= 0 && vcpu ? READ_ONCE(vcpu->plane.latched[i]) : 0;
 }
 EXPORT_SYMBOL_GPL(bpf_kvm_plane_read_latch);
 
@@ -621,13 +625,9 @@ static int kvm_plane_write(struct kvm_vcpu *vcpu, struct kvm_plane_page *page, g
 static struct kvm_vcpu *kvm_plane_mem(struct kvm_plane_ctx *ctx, u32 plane, u64 gpa, u32 size,
 				      u64 access)
 {
-	struct kvm_vcpu *vcpu;
+	struct kvm_vcpu *vcpu = kvm_plane_vcpu(ctx, plane);
 
-	if (plane >= KVM_MAX_PLANES || size > PAGE_SIZE - offset_in_page(gpa))
-		return ERR_PTR(-EINVAL);
-
-	vcpu = kvm_vcpu_sibling(to_call(ctx)->vcpu, array_index_nospec(plane, KVM_MAX_PLANES));
-	if (!vcpu)
+	if (!vcpu || size > PAGE_SIZE - offset_in_page(gpa))
 		return ERR_PTR(-EINVAL);
 	if (kvm_plane_mem_restricted(vcpu->kvm, plane) &&
 	    kvm_plane_mem_attrs(vcpu->kvm, plane, gpa_to_gfn(gpa)) & access)
@@ -688,13 +688,9 @@ EXPORT_SYMBOL_GPL(bpf_kvm_plane_write_mem);
 static struct kvm_vcpu *kvm_plane_assist(struct kvm_plane_ctx *ctx, u32 plane, u32 offset,
 					 u32 size, gpa_t *gpa)
 {
-	struct kvm_vcpu *vcpu;
+	struct kvm_vcpu *vcpu = kvm_plane_vcpu(ctx, plane);
 
-	if (plane >= KVM_MAX_PLANES || offset > PAGE_SIZE || size > PAGE_SIZE - offset)
-		return ERR_PTR(-EINVAL);
-
-	vcpu = kvm_vcpu_sibling(to_call(ctx)->vcpu, array_index_nospec(plane, KVM_MAX_PLANES));
-	if (!vcpu)
+	if (!vcpu || offset > PAGE_SIZE || size > PAGE_SIZE - offset)
 		return ERR_PTR(-EINVAL);
 	return kvm_arch_plane_assist_gpa(vcpu, gpa) ? vcpu : ERR_PTR(-ENOENT);
 }
@@ -1096,16 +1092,10 @@ static struct kvm_plane_ops *kvm_plane_vm_ops(struct kvm *kvm)
 static bool kvm_plane_policy_claims_msr(struct kvm *kvm, u32 msr)
 {
 	struct kvm_plane_ops *ops;
-	unsigned int i;
 
 	guard(rcu)();
 	ops = kvm_plane_vm_ops(kvm);
-	if (!ops)
-		return false;
-	for (i = 0; i < KVM_PLANE_NR_MSRS && ops->msrs[i]; i++)
-		if (ops->msrs[i] == msr)
-			return true;
-	return false;
+	return ops && kvm_plane_find_msr(ops->msrs, KVM_PLANE_NR_MSRS, msr) >= 0;
 }
 
 static struct kvm_plane_policy *kvm_plane_get_policy(int fd)
@@ -1127,16 +1117,6 @@ static struct kvm_plane_policy *kvm_plane_get_policy(int fd)
 	return policy ?: ERR_PTR(-EINVAL);
 }
 
-static bool kvm_plane_find_msr(const u32 *msrs, unsigned int nr, u32 msr)
-{
-	unsigned int i;
-
-	for (i = 0; i < nr; i++)
-		if (msrs[i] == msr)
-			return true;
-	return false;
-}
-
 /*
  * The MSRs of the planes of @kvm, and those of @ops that they do not have yet. Those that they
  * have stay where they are, as do their values.
@@ -1151,7 +1131,7 @@ static int kvm_plane_merge_latches(const struct kvm *kvm, const struct kvm_plane
 		used++;
 
 	for (i = 0; i < KVM_PLANE_NR_LATCHES && ops->latches[i]; i++) {
-		if (kvm_plane_find_msr(latches, used, ops->latches[i]))
+		if (kvm_plane_find_msr(latches, used, ops->latches[i]) >= 0)
 			continue;
 		if (used == KVM_PLANE_NR_LATCHES)
 			return -ENOSPC;

@@ -82,12 +82,15 @@ static inline int kvm_plane_emulate_wrmsr(struct kvm_vcpu *vcpu)
 /* Where the value of an MSR is that a plane has because of a policy; NULL if it has none. */
 static inline u64 *kvm_plane_latch(struct kvm_vcpu *vcpu, const struct msr_data *msr)
 {
+	int i;
+
 	if (!kvm_vcpu_has_planes(vcpu))
 		return NULL;
 	if (!msr->host_initiated && msr->index >= KVM_PLANE_PRIVATE_MSR &&
 	    msr->index <= KVM_PLANE_PRIVATE_MSR_LAST)
 		return NULL;
-	return __kvm_plane_latch(vcpu, msr->index);
+	i = kvm_plane_find_msr(vcpu->kvm->planes.latches, KVM_PLANE_NR_LATCHES, msr->index);
+	return i < 0 ? NULL : &vcpu->plane.latched[i];
 }
 
 /**
