@@ -250,6 +250,7 @@ static inline int kvm_plane_set_mem_attributes(struct kvm *kvm, u8 plane,
 struct kvm_vcpu *__kvm_plane_switch(struct kvm_vcpu *vcpu);
 struct kvm_vcpu *__kvm_plane_reenter(struct kvm_vcpu *vcpu);
 void __kvm_plane_kick(struct kvm_vcpu *vcpu);
+int kvm_plane_exit_to_user(struct kvm_vcpu *vcpu, struct kvm_plane_event event);
 int kvm_plane_attend(struct kvm_vcpu *vcpu);
 bool __kvm_plane_holds_events(struct kvm_vcpu *vcpu);
 int __kvm_plane_halt(struct kvm_vcpu *vcpu);

@@ -276,15 +276,21 @@ struct kvm_vcpu *__kvm_plane_reenter(struct kvm_vcpu *vcpu)
 	return to;
 }
 
-static int kvm_plane_exit_event(struct kvm_vcpu *vcpu, u16 pending, u16 wanted)
+/* KVM_EXIT_PLANE_EVENT. Return: as a run loop's, that KVM_RUN is to return. */
+int kvm_plane_exit_to_user(struct kvm_vcpu *vcpu, struct kvm_plane_event event)
 {
 	vcpu->run->exit_reason = KVM_EXIT_PLANE_EVENT;
-	*kvm_run_plane_event(vcpu->run) = (struct kvm_plane_event) {
+	*kvm_run_plane_event(vcpu->run) = event;
+	return 0;
+}
+
+static int kvm_plane_exit_event(struct kvm_vcpu *vcpu, u16 pending, u16 wanted)
+{
+	return kvm_plane_exit_to_user(vcpu, (struct kvm_plane_event) {
 		.pending_event_planes = pending,
 		.cause = KVM_PLANE_EVENT_INTERRUPT,
 		.target = __ffs(wanted),
-	};
-	return 0;
+	});
 }
 
 /* What is pending for planes that do not run. Return: as a run loop's. */
@@ -339,13 +345,11 @@ static int kvm_plane_unhold(struct kvm_vcpu *vcpu)
 	if (held != KVM_PLANE_HOLD_USER)
 		return 1;
 
-	vcpu->run->exit_reason = KVM_EXIT_PLANE_EVENT;
-	*kvm_run_plane_event(vcpu->run) = (struct kvm_plane_event) {
+	return kvm_plane_exit_to_user(vcpu, (struct kvm_plane_event) {
 		.pending_event_planes = kvm_plane_pending(vcpu),
 		.cause = KVM_PLANE_EVENT_INJECT,
 		.target = vcpu->plane.id,
-	};
-	return 0;
+	});
 }
 
 /* One turn of kvm_plane_attend(), which may leave a request for the next one. */
@@ -414,12 +418,10 @@ int __kvm_plane_halt(struct kvm_vcpu *vcpu)
 			kvm_arch_plane_wake(vcpu);
 		return 1;
 	case KVM_PLANE_TO_USER:
-		vcpu->run->exit_reason = KVM_EXIT_PLANE_EVENT;
-		*kvm_run_plane_event(vcpu->run) = (struct kvm_plane_event) {
+		return kvm_plane_exit_to_user(vcpu, (struct kvm_plane_event) {
 			.pending_event_planes = kvm_plane_pending(vcpu),
 			.cause = KVM_PLANE_EVENT_HALT,
-		};
-		return 0;
+		});
 	default:
 		return KVM_PLANE_BLOCK;
 	}

@@ -97,7 +97,6 @@ static int kvm_plane_complete_hypercall(struct kvm_vcpu *vcpu)
 
 static int kvm_plane_hypercall_to_user(struct kvm_vcpu *vcpu)
 {
-	struct kvm_plane_event *event = kvm_run_plane_event(vcpu->run);
 	int r;
 
 	vcpu->plane.hypercall_rip = kvm_rip_read(vcpu);
@@ -105,15 +104,13 @@ static int kvm_plane_hypercall_to_user(struct kvm_vcpu *vcpu)
 	if (!kvm_arch_plane_skip_insn(vcpu, &r))
 		return r;
 
-	vcpu->run->exit_reason = KVM_EXIT_PLANE_EVENT;
-	*event = (struct kvm_plane_event) {
+	vcpu->arch.complete_userspace_io = kvm_plane_complete_hypercall;
+	return kvm_plane_exit_to_user(vcpu, (struct kvm_plane_event) {
 		.pending_event_planes = kvm_plane_pending(vcpu),
 		.cause = kvm_plane_vmgexit_exits(vcpu) ? KVM_PLANE_EVENT_VMGEXIT :
 							 KVM_PLANE_EVENT_HYPERCALL,
 		.extra = vcpu->plane.hypercall_rip,
-	};
-	vcpu->arch.complete_userspace_io = kvm_plane_complete_hypercall;
-	return 0;
+	});
 }
 
 /**
@@ -378,14 +375,12 @@ static bool kvm_plane_msr(struct kvm_vcpu *vcpu, bool write, int *r)
 	case KVM_PLANE_HANDLED:
 		return true;
 	case KVM_PLANE_TO_USER:
-		vcpu->run->exit_reason = KVM_EXIT_PLANE_EVENT;
-		*kvm_run_plane_event(vcpu->run) = (struct kvm_plane_event) {
+		*r = kvm_plane_exit_to_user(vcpu, (struct kvm_plane_event) {
 			.pending_event_planes = kvm_plane_pending(vcpu),
 			.cause = KVM_PLANE_EVENT_MSR,
 			.flags = write ? KVM_PLANE_MSR_WRITE : 0,
 			.extra = msr,
-		};
-		*r = 0;
+		});
 		return true;
 	default:
 		return false;
