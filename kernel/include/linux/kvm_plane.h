@@ -13,6 +13,7 @@
 #include <linux/kvm_planes.h>
 #include <linux/kvm_plane_bpf.h>
 #include <linux/jump_label_ratelimit.h>
+#include <linux/mutex.h>
 #include <linux/types.h>
 #include <linux/xarray.h>
 
@@ -153,8 +154,8 @@ struct kvm_plane_page {
  * @mem: the page of this plane that a policy accessed last
  * @stat: of this plane; read with those of the others
  * @present: the planes that this vCPU has
- * @sibling: the same, by plane; set under kvm_plane_vcpu_lock with release
- *	semantics before @present is, never unset
+ * @sibling: the same as @present, by plane; set under @cpuid_lock with release semantics
+ *	before @present is, never unset
  * @running: the sibling that ran last
  * @suspended: KVM's copy of kvm_run_planes.suspended_planes
  * @req_exit: KVM's copy of kvm_run_planes.req_exit_planes
@@ -164,6 +165,8 @@ struct kvm_plane_page {
  * @cached_by: kvm_plane_ops.serial of that policy
  * @kicked: planes for which something arrived while they did not run, and that
  *	nobody has looked at since
+ * @cpuid_lock: held while a sibling is added, and while CPUID is set; nests inside the
+ *	vCPU's mutex
  *
  * From @present on, valid in plane 0's vCPU only; its mutex protects the rest.
  */
@@ -205,9 +208,9 @@ struct kvm_plane_vcpu {
 	u64 cached;
 	u64 cached_by;
 	unsigned long kicked;
+	/* Protects sibling[] and CPUID. */
+	struct mutex cpuid_lock;
 };
-
-extern struct mutex kvm_plane_vcpu_lock;
 
 /* VMs with a second plane or memory attributes; without any, all this costs next to nothing. */
 extern struct static_key_false_deferred kvm_planes_used;

@@ -5,9 +5,9 @@
  * Locks: kvm->lock protects the table of planes. What concerns the state of a
  * vCPU's planes is under the mutex of plane 0's vCPU: the ioctls of every plane,
  * and KVM_RUN, which may so run any of them. A sibling's own mutex is taken inside
- * it by the stock ioctl path and never contended. To add a sibling does not wait
- * for KVM_RUN: kvm_plane_vcpu_lock, which nests inside vCPU mutexes, keeps out what
- * would change the state that siblings have in common, which is CPUID.
+ * it by the stock ioctl path and never contended. A sibling can be added without
+ * waiting for KVM_RUN: kvm_plane_vcpu.cpuid_lock of plane 0's vCPU, which nests inside
+ * vCPU mutexes, keeps the state from changing that siblings have in common, CPUID.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -32,9 +32,6 @@ struct kvm_plane {
 	u8 id;
 };
 
-/* Held while a sibling is added, and while CPUID of any vCPU is set. */
-DEFINE_MUTEX(kvm_plane_vcpu_lock);
-
 /* See kvm_plane_use(). Kernel text is not patched back and forth as VMs come and go. */
 DEFINE_STATIC_KEY_DEFERRED_FALSE(kvm_planes_used, HZ);
 /* For kvm-amd and kvm-intel */
@@ -53,6 +50,7 @@ void kvm_plane_vcpu_init(struct kvm_vcpu *vcpu)
 	vcpu->plane.sibling[0] = vcpu;
 	vcpu->plane.present = BIT(0);
 	vcpu->plane.running = vcpu;
+	mutex_init(&vcpu->plane.cpuid_lock);
 }
 
 /* Those that KVM made, not those that userspace asked for. */
@@ -316,7 +314,7 @@ static int kvm_plane_add_vcpu(struct kvm_plane *plane, struct kvm_vcpu *vcpu0)
 	char name[32];
 	int fd;
 
-	lockdep_assert_held(&kvm_plane_vcpu_lock);
+	lockdep_assert_held(&vcpu0->plane.cpuid_lock);
 
 	if (vcpu0->plane.sibling[plane->id])
 		return -EEXIST;
@@ -339,6 +337,16 @@ static int kvm_plane_add_vcpu(struct kvm_plane *plane, struct kvm_vcpu *vcpu0)
 	return fd;
 }
 
+/*
+ * Whether all loops over the vCPUs of the VM find @vcpu0. Its fd can be used earlier: it is
+ * installed while KVM_CREATE_VCPU still holds the lock of the VM.
+ */
+static bool kvm_plane_vcpu_online(struct kvm_vcpu *vcpu0)
+{
+	guard(mutex)(&vcpu0->kvm->lock);
+	return kvm_get_vcpu(vcpu0->kvm, vcpu0->vcpu_idx) == vcpu0;
+}
+
 /* See KVM_CREATE_VCPU_PLANE in <linux/kvm_planes.h>. */
 static int kvm_plane_create_vcpu(struct kvm_plane *plane, unsigned long arg)
 {
@@ -357,11 +365,13 @@ static int kvm_plane_create_vcpu(struct kvm_plane *plane, unsigned long arg)
 	vcpu0 = fd_file(f)->private_data;
 	if (vcpu0->kvm != plane->kvm)
 		return -EINVAL;
+	if (!kvm_plane_vcpu_online(vcpu0))
+		return -EIO;
 
-	if (mutex_lock_killable(&kvm_plane_vcpu_lock))
+	if (mutex_lock_killable(&vcpu0->plane.cpuid_lock))
 		return -EINTR;
 	r = kvm_plane_add_vcpu(plane, vcpu0);
-	mutex_unlock(&kvm_plane_vcpu_lock);
+	mutex_unlock(&vcpu0->plane.cpuid_lock);
 	return r;
 }
 

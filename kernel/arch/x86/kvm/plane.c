@@ -153,7 +153,7 @@ static int kvm_plane_copy_enforcement(struct kvm_vcpu *vcpu)
 
 /**
  * kvm_arch_plane_vcpu_create - make a new vCPU a sibling of plane 0's
- * @vcpu: the new vCPU, after kvm_arch_vcpu_create(); kvm_plane_vcpu_lock is held
+ * @vcpu: the new vCPU, after kvm_arch_vcpu_create(); plane 0's cpuid_lock is held
  *
  * Unless the VM chose otherwise the FPU is one: both point to one fpstate. It
  * cannot move any more, as only KVM_SET_CPUID{,2} enlarges it.
