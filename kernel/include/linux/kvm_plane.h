@@ -155,8 +155,8 @@ struct kvm_plane_page {
  * @stat: of this plane; read with those of the others
  * @present: the planes that this vCPU has
  * @sibling: the same as @present, by plane; set under @cpuid_lock with release semantics
- *	before @present is, never unset
- * @running: the sibling that ran last
+ *	before @present is, never unset while the VM has a reference
+ * @running: the sibling that ran last; RCU, see kvm_plane_forget_running()
  * @suspended: KVM's copy of kvm_run_planes.suspended_planes
  * @req_exit: KVM's copy of kvm_run_planes.req_exit_planes
  * @looping: in the run loop with planes

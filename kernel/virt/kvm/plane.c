@@ -8,6 +8,10 @@
  * it by the stock ioctl path and never contended. A sibling can be added without
  * waiting for KVM_RUN: kvm_plane_vcpu.cpuid_lock of plane 0's vCPU, which nests inside
  * vCPU mutexes, keeps the state from changing that siblings have in common, CPUID.
+ *
+ * Timers, work and interrupts of one plane reach the sibling that runs through
+ * kvm_plane_vcpu.running, from any context, also while the VM is destroyed. They read it
+ * under RCU, and destruction waits for them before it frees the first vCPU.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -495,6 +499,21 @@ int kvm_plane_create(struct kvm *kvm, unsigned long id)
 	return r;
 }
 
+/*
+ * From here on nobody finds a sibling in kvm_plane_vcpu.running but plane 0's vCPU, which goes
+ * last. Whoever found another one before has finished with it.
+ */
+static void kvm_plane_forget_running(struct kvm *kvm)
+{
+	struct kvm_vcpu *vcpu0;
+	unsigned long i;
+
+	kvm_for_each_vcpu(i, vcpu0, kvm)
+		WRITE_ONCE(vcpu0->plane.running, vcpu0);
+	/* Pairs with the RCU read section of __kvm_plane_kick(). */
+	synchronize_rcu_expedited();
+}
+
 /* The last reference to the VM is gone, plane 0's vCPUs are still there. */
 void kvm_plane_vm_destroy(struct kvm *kvm)
 {
@@ -503,6 +522,8 @@ void kvm_plane_vm_destroy(struct kvm *kvm)
 	unsigned long i;
 
 	kvm_plane_policy_detach(kvm);
+	if (kvm->planes.created)
+		kvm_plane_forget_running(kvm);
 
 	for (id = 1; id < KVM_MAX_PLANES; id++) {
 		kvm_for_each_vcpu(i, vcpu0, kvm) {

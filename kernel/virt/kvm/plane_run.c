@@ -69,6 +69,9 @@ void __kvm_plane_kick(struct kvm_vcpu *vcpu)
 	struct kvm_plane_vcpu *plane0 = &vcpu->plane.vcpu0->plane;
 	struct kvm_vcpu *running;
 
+	/* The sibling that runs is not freed meanwhile; see kvm_plane_forget_running(). */
+	guard(rcu)();
+
 	/* Pairs with the one in kvm_plane_set_running(). */
 	smp_mb();
 	if (READ_ONCE(plane0->running) == vcpu)
