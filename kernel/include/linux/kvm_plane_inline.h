@@ -155,7 +155,9 @@ static inline void kvm_plane_loop_end(struct kvm_vcpu *vcpu)
 	vcpu = kvm_plane_running(vcpu);
 	/* Decided on, but the loop had no time for it */
 	if (vcpu->plane.switch_to)
-		__kvm_plane_switch(vcpu);
+		vcpu = __kvm_plane_switch(vcpu);
+	/* Userspace may have another one run next. */
+	kvm_arch_plane_leave(vcpu);
 }
 
 /* Have the run loop go on with plane @id in place of @vcpu, which runs. */

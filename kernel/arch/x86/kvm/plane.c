@@ -98,6 +98,8 @@ static void kvm_plane_copy_tsc(struct kvm_vcpu *vcpu)
 	struct kvm_vcpu_arch *from = &vcpu->plane.vcpu0->arch;
 	struct kvm_vcpu_arch *to = &vcpu->arch;
 
+	kvm_plane_assert_loaded(vcpu);
+
 	to->virtual_tsc_khz = from->virtual_tsc_khz;
 	to->virtual_tsc_mult = from->virtual_tsc_mult;
 	to->virtual_tsc_shift = from->virtual_tsc_shift;
@@ -124,6 +126,8 @@ static int kvm_plane_copy_cpuid(struct kvm_vcpu *vcpu)
 	struct kvm_cpuid_entry2 *entries;
 	int nent = vcpu0->arch.cpuid_nent;
 	int r;
+
+	kvm_plane_assert_loaded(vcpu);
 
 	if (!nent)
 		return 0;
@@ -172,10 +176,6 @@ int kvm_arch_plane_vcpu_create(struct kvm_vcpu *vcpu)
 	free_page((unsigned long)vcpu->arch.pio_data);
 	vcpu->arch.pio_data = vcpu0->arch.pio_data;
 
-	r = kvm_plane_copy_cpuid(vcpu) ?: kvm_plane_copy_enforcement(vcpu);
-	if (r)
-		return r;
-
 	vcpu->arch.msr_kvm_poll_control = vcpu0->arch.msr_kvm_poll_control;
 
 	/* A plane runs when userspace or a policy says so, unless userspace wants it to wait. */
@@ -183,8 +183,9 @@ int kvm_arch_plane_vcpu_create(struct kvm_vcpu *vcpu)
 
 	vcpu_load(vcpu);
 	kvm_plane_copy_tsc(vcpu);
+	r = kvm_plane_copy_cpuid(vcpu) ?: kvm_plane_copy_enforcement(vcpu);
 	vcpu_put(vcpu);
-	return 0;
+	return r;
 }
 
 /**
@@ -451,13 +452,14 @@ bool kvm_arch_plane_has_event(struct kvm_vcpu *vcpu)
 }
 
 /**
- * kvm_arch_plane_leave - what is to be known of a plane that is left
- * @vcpu: the plane's vCPU, loaded
+ * kvm_arch_plane_leave - save what is asked of a plane that does not run
+ * @vcpu: the plane's vCPU, loaded; another plane, or none, is loaded next
  *
- * RFLAGS, for kvm_arch_plane_ready(), which VMX can read while the plane is loaded only.
+ * That is RFLAGS, for kvm_arch_plane_ready(): VMX can read it only while the plane is loaded.
  */
 void kvm_arch_plane_leave(struct kvm_vcpu *vcpu)
 {
+	kvm_plane_assert_loaded(vcpu);
 	kvm_get_rflags(vcpu);
 }
 
@@ -465,10 +467,13 @@ void kvm_arch_plane_leave(struct kvm_vcpu *vcpu)
  * kvm_arch_plane_ready - whether a plane would take its pending event at once
  * @vcpu: the plane's vCPU, which does not run
  *
- * An interrupt, if RFLAGS.IF is set; an NMI or an SMI, always.
+ * An interrupt, if RFLAGS.IF is set; an NMI or an SMI, always. Whatever last changed RFLAGS,
+ * kvm_arch_plane_leave() or an ioctl, has left it where VMX need not ask the CPU.
  */
 bool kvm_arch_plane_ready(struct kvm_vcpu *vcpu)
 {
+	WARN_ON_ONCE(cpu_feature_enabled(X86_FEATURE_VMX) &&
+		     !kvm_register_is_available(vcpu, VCPU_EXREG_RFLAGS));
 	return kvm_x86_call(get_if_flag)(vcpu) || kvm_plane_has_nmi(vcpu);
 }
 

@@ -7,6 +7,18 @@
 #define _ASM_X86_KVM_PLANE_H
 
 /**
+ * kvm_plane_assert_loaded - check that a vCPU is loaded
+ * @vcpu: the vCPU
+ *
+ * VMX reads and writes the VMCS that is current, whichever vCPU it is asked about: call vendor
+ * code that does so for the plane that is loaded, and for no other.
+ */
+static inline void kvm_plane_assert_loaded(struct kvm_vcpu *vcpu)
+{
+	WARN_ON_ONCE(kvm_get_running_vcpu() != vcpu);
+}
+
+/**
  * kvm_arch_plane_cpl - the privilege level that a plane runs at
  * @vcpu: the plane's vCPU, loaded
  *
@@ -14,6 +26,8 @@
  */
 static inline u8 kvm_arch_plane_cpl(struct kvm_vcpu *vcpu)
 {
+	/* A program sees every exit: only a debug kernel pays for the check. */
+	lockdep_assert(kvm_get_running_vcpu() == vcpu);
 	return kvm_x86_call(get_cpl)(vcpu);
 }
 
