@@ -108,8 +108,11 @@ enum kvm_plane_reg {
  *	its vector), in an op that is not called for an instruction that allows it
  * @KVM_PLANE_EJECT_IRQ: an interrupt for a plane that is not there (code: the plane), or
  *	with an invalid vector (code: the vector)
- * @KVM_PLANE_EJECT_LOOP: switches for events, between planes that do not run in between
- *	(code: the last target)
+ * @KVM_PLANE_EJECT_LOOP: verdicts in a row that let the vCPU get nowhere: 17 switches for
+ *	events, between planes that do not run in between (code: the last target); 4097 verdicts
+ *	for events while no plane is entered, or 4097 after which the planes execute the
+ *	instructions again that they had exited at (code: -1). A policy that waits for something
+ *	returns KVM_PLANE_USER
  * @KVM_PLANE_EJECT_MSR: an MSR that is none of the policy's latches (code: the MSR)
  * @KVM_PLANE_EJECT_TAKE: an event taken in an op that is not about one, or one that cannot be
  *	taken (code: enum kvm_plane_injection)

@@ -136,7 +136,7 @@ struct kvm_plane_page {
  * @switch_to: the sibling to run next in place of this one
  * @switch_state: what the switch is to carry there, KVM_PLANE_STATE_*
  * @switch_cause: what it is counted as
- * @entered_at: stat.exits when a switch last came here
+ * @entered_at: stat.exits when a switch last came here, or an event was last seen to
  * @hypercall_rip: where the hypercall was that userspace is to answer
  * @next_rip: the address after the hypercall that the exit fast path decides on, which
  *	nobody steps over; 0 anywhere else
@@ -153,6 +153,8 @@ struct kvm_plane_page {
  * @assist: its VP assist page, when a policy accessed that last
  * @mem: the page of this plane that a policy accessed last
  * @stat: of this plane; read with those of the others
+ * @retried: where an instruction exited last that the policy had the plane execute again, and
+ *	what memory it was about
  * @present: the planes that this vCPU has
  * @sibling: the same as @present, by plane; set under @cpuid_lock with release semantics
  *	before @present is, never unset while the VM has a reference
@@ -161,6 +163,8 @@ struct kvm_plane_page {
  * @req_exit: KVM's copy of kvm_run_planes.req_exit_planes
  * @looping: in the run loop with planes
  * @idle_switches: switches in a row between planes that did not run in between
+ * @idle_verdicts: verdicts in a row that were carried out while no plane was entered
+ * @retries: verdicts in a row after which the plane was to execute the same instruction again
  * @cached: what the policy remembers of the vCPU
  * @cached_by: kvm_plane_ops.serial of that policy
  * @kicked: planes for which something arrived while they did not run, and that
@@ -197,6 +201,10 @@ struct kvm_plane_vcpu {
 	struct kvm_plane_page assist;
 	struct kvm_plane_page mem;
 	struct kvm_plane_stat stat;
+	struct {
+		unsigned long rip;
+		gpa_t gpa;
+	} retried;
 
 	u16 present;
 	u16 suspended;
@@ -205,6 +213,8 @@ struct kvm_plane_vcpu {
 	struct kvm_vcpu *running;
 	bool looping;
 	u8 idle_switches;
+	u16 idle_verdicts;
+	u16 retries;
 	u64 cached;
 	u64 cached_by;
 	unsigned long kicked;
@@ -355,6 +365,7 @@ void kvm_arch_plane_leave(struct kvm_vcpu *vcpu);
 bool kvm_arch_plane_ready(struct kvm_vcpu *vcpu);
 int kvm_arch_plane_signal_msi(struct kvm *kvm, u8 plane, struct kvm_msi *msi);
 u8 kvm_arch_plane_mode(struct kvm_vcpu *vcpu);
+unsigned long kvm_arch_plane_rip(struct kvm_vcpu *vcpu);
 void kvm_arch_plane_write_reg(struct kvm_vcpu *vcpu, u32 reg, u64 value);
 bool kvm_arch_plane_can_claim_msr(u32 msr);
 void kvm_arch_plane_raise_irq(struct kvm_vcpu *vcpu, u8 vector);

@@ -141,6 +141,12 @@ static const u8 kvm_plane_op_cause[] = {
 /* Switches in a row, for events, between planes that did not run in between */
 #define KVM_PLANE_MAX_IDLE_SWITCHES	16
 
+/* Verdicts in a row that were carried out for events, while no plane was entered */
+#define KVM_PLANE_MAX_IDLE_VERDICTS	4096
+
+/* Verdicts in a row after which each plane was still at the instruction that it exited at */
+#define KVM_PLANE_MAX_RETRIES		4096
+
 /**
  * struct kvm_plane_policy - a policy that is loaded
  * @ops: NULL once it was removed; RCU
@@ -1370,17 +1376,51 @@ static inline void kvm_plane_call_init(struct kvm_plane_call *call, struct kvm_v
 	call->regs_written = 0;
 }
 
-/* An event may not have planes take turns for ever, none of which runs. */
-static void kvm_plane_check_progress(struct kvm_plane_call *call)
+/* An event may neither have planes take turns for ever, nor keep the one that runs from it. */
+static void kvm_plane_check_idle(struct kvm_plane_call *call, int verdict)
 {
 	struct kvm_vcpu *vcpu = call->vcpu;
 	struct kvm_plane_vcpu *plane0 = &vcpu->plane.vcpu0->plane;
 
-	if (vcpu->stat.exits != vcpu->plane.entered_at)
+	if (vcpu->stat.exits != vcpu->plane.entered_at) {
+		vcpu->plane.entered_at = vcpu->stat.exits;
 		plane0->idle_switches = 0;
-	else if (++plane0->idle_switches > KVM_PLANE_MAX_IDLE_SWITCHES)
+		plane0->idle_verdicts = 0;
+	} else if (verdict == KVM_PLANE_SWITCH &&
+		   ++plane0->idle_switches > KVM_PLANE_MAX_IDLE_SWITCHES) {
 		kvm_plane_break(call, KVM_PLANE_EJECT_LOOP, call->target,
 				"switches between planes that do not run");
+	} else if (++plane0->idle_verdicts > KVM_PLANE_MAX_IDLE_VERDICTS) {
+		kvm_plane_break(call, KVM_PLANE_EJECT_LOOP, -1,
+				"events that keep a plane from running");
+	}
+}
+
+/* The plane is to execute the instruction that exited again: that may not go on for ever. */
+static void kvm_plane_check_retry(struct kvm_plane_call *call)
+{
+	struct kvm_plane_vcpu *plane = &call->vcpu->plane;
+	unsigned long rip = kvm_arch_plane_rip(call->vcpu);
+
+	if (plane->retried.rip != rip || plane->retried.gpa != call->ctx.gpa) {
+		plane->retried.rip = rip;
+		plane->retried.gpa = call->ctx.gpa;
+		plane->vcpu0->plane.retries = 0;
+	} else if (++plane->vcpu0->plane.retries > KVM_PLANE_MAX_RETRIES) {
+		kvm_plane_break(call, KVM_PLANE_EJECT_LOOP, -1,
+				"instruction that its plane does not get past");
+	}
+}
+
+/* Whether a verdict that is to be carried out gets the vCPU any further. */
+static __always_inline void kvm_plane_check_progress(struct kvm_plane_call *call, int verdict)
+{
+	if (!kvm_plane_at_insn(call))
+		kvm_plane_check_idle(call, verdict);
+	else if (call->skip || (verdict == KVM_PLANE_RESUME && call->vector >= 0))
+		call->vcpu->plane.vcpu0->plane.retries = 0;
+	else
+		kvm_plane_check_retry(call);
 }
 
 /* Whether the verdict is one and can be carried out. */
@@ -1388,8 +1428,10 @@ static __always_inline void kvm_plane_check(struct kvm_plane_call *call, int ver
 {
 	switch (verdict) {
 	case KVM_PLANE_PASS:
-	case KVM_PLANE_RESUME:
 	case KVM_PLANE_USER:
+		break;
+	case KVM_PLANE_RESUME:
+		kvm_plane_check_progress(call, verdict);
 		break;
 	case KVM_PLANE_SWITCH:
 		if (call->target < 0)
@@ -1398,8 +1440,8 @@ static __always_inline void kvm_plane_check(struct kvm_plane_call *call, int ver
 		else if (call->op == KVM_PLANE_OP_INJECT)
 			kvm_plane_break(call, KVM_PLANE_EJECT_VERDICT, verdict,
 					"switch while an event is injected");
-		else if (!kvm_plane_at_insn(call))
-			kvm_plane_check_progress(call);
+		else
+			kvm_plane_check_progress(call, verdict);
 		break;
 	default:
 		kvm_plane_break(call, KVM_PLANE_EJECT_VERDICT, verdict,

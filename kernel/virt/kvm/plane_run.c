@@ -17,6 +17,7 @@
  *	  running read again		  kicked read
  */
 
+#include <linux/entry-kvm.h>
 #include <linux/kvm_host.h>
 #include <linux/nospec.h>
 
@@ -387,6 +388,9 @@ static int kvm_plane_attend_once(struct kvm_vcpu *vcpu)
  * runs which a policy held, and to an access that KVM did not make for it; and to events
  * of the planes that do not run.
  *
+ * A policy that always finds something to do here is ejected at last, but a signal and other
+ * tasks do not wait for that.
+ *
  * Return: as a run loop's: 1 to go on with kvm_plane_running(), else what KVM_RUN
  * returns.
  */
@@ -398,8 +402,14 @@ int kvm_plane_attend(struct kvm_vcpu *vcpu)
 	do {
 		r = kvm_plane_attend_once(vcpu);
 		vcpu = kvm_plane_running(vcpu);
-	} while (r > 0 && kvm_plane_attention(vcpu));
-	return r;
+		if (r <= 0 || !kvm_plane_attention(vcpu))
+			return r;
+	} while (!__xfer_to_guest_mode_work_pending());
+
+	/* The plane is neither entered nor waits, and the run loop comes back after that work. */
+	kvm_make_request(KVM_REQ_PLANE, vcpu);
+	kvm_make_request(KVM_REQ_UNBLOCK, vcpu);
+	return 1;
 }
 
 /**

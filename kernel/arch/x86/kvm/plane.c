@@ -598,6 +598,15 @@ u8 kvm_arch_plane_mode(struct kvm_vcpu *vcpu)
 }
 
 /**
+ * kvm_arch_plane_rip - where a plane executes
+ * @vcpu: the plane's vCPU, loaded
+ */
+unsigned long kvm_arch_plane_rip(struct kvm_vcpu *vcpu)
+{
+	return kvm_rip_read(vcpu);
+}
+
+/**
  * kvm_arch_plane_write_reg - write a general register of a plane
  * @vcpu: the plane's vCPU
  * @reg: one that is shared
