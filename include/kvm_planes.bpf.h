@@ -106,10 +106,13 @@ struct kvm_plane_vm_ctx {
  *	KVM_GET_MSRS, the policy by kfuncs. They stay when the policy goes, and a
  *	replacement names the same ones
  * @abi: KVM_PLANE_ABI
+ * @flags: KVM_PLANE_OPS_LONG, or 0
  * @name: letters, digits, '_', '-' and '.'
  *
  * The ops before @attach are called in the run loop of a vCPU, for which they return
- * enum kvm_plane_verdict; they cannot sleep, and hypercall may run with interrupts off.
+ * enum kvm_plane_verdict; they cannot sleep, and hypercall may run with interrupts off,
+ * unless @flags has KVM_PLANE_OPS_LONG. Each call of an op has a budget of kfuncs
+ * (KVM_PLANE_MAX_*). What it does without kfuncs is not counted: it is to be short.
  * An op left out costs nothing; its exits are handled as without a policy.
  *
  * In wrmsr and rdmsr, RESUME and SWITCH leave it to the policy to skip the instruction
@@ -128,6 +131,7 @@ struct kvm_plane_ops {
 	void (*exit)(struct kvm_plane_vm_ctx *ctx);
 	__u32 msrs[KVM_PLANE_NR_MSRS];
 	__u32 latches[KVM_PLANE_NR_LATCHES];
+	__u32 flags;
 	__u32 abi;
 	char name[KVM_PLANE_NAME_LEN];
 };

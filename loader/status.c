@@ -37,6 +37,8 @@ static const char *known_kind(enum kvm_plane_eject_kind kind)
 		return "msr";
 	case KVM_PLANE_EJECT_TAKE:
 		return "take";
+	case KVM_PLANE_EJECT_BUDGET:
+		return "budget";
 	case KVM_PLANE_EJECT_REMOVED:
 		return "removed";
 	}

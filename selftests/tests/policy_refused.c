@@ -8,6 +8,7 @@
 
 POLICY(sleepable, "selftests/policies/sleepable.bpf.o");
 POLICY(wrong_abi, "selftests/policies/wrong_abi.bpf.o");
+POLICY(wrong_flags, "selftests/policies/wrong_flags.bpf.o");
 POLICY(empty_name, "selftests/policies/empty_name.bpf.o");
 POLICY(wrong_name, "selftests/policies/wrong_name.bpf.o");
 POLICY(long_name, "selftests/policies/long_name.bpf.o");
@@ -39,6 +40,11 @@ static void sleepable(enum test_how how)
 static void abi(enum test_how how)
 {
 	refused(&policy_wrong_abi, EPROTO);
+}
+
+static void flags(enum test_how how)
+{
+	refused(&policy_wrong_flags, EINVAL);
 }
 
 static void name(enum test_how how)
@@ -102,6 +108,7 @@ static void same_name(enum test_how how)
 const struct test tests[] = {
 	TEST("an op other than attach and detach that may sleep is refused", sleepable),
 	TEST("a policy for another version of the interface is refused", abi),
+	TEST("a policy with a flag that KVM does not know is refused", flags),
 	TEST("a policy whose name is empty, too long or no file name is refused", name),
 	TEST("a policy that is not under the GPL is refused", license),
 	TEST("a policy without a link is refused", no_link),

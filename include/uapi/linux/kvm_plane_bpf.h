@@ -22,6 +22,22 @@
 #define KVM_PLANE_PRIVATE_MSR		0x504c0000
 #define KVM_PLANE_PRIVATE_MSR_LAST	0x504c00ff
 
+/*
+ * kvm_plane_ops.flags: the policy's ops may take long. They are called with interrupts on, none in
+ * the exit fast path, and have the second of each two budgets below.
+ */
+#define KVM_PLANE_OPS_LONG	(1U << 0)
+#define KVM_PLANE_OPS_FLAGS	KVM_PLANE_OPS_LONG
+
+/*
+ * How many kfuncs an op may call, and how many of these may write to guest memory, successful or
+ * not. One call more fails, as do all after it, and the policy is ejected.
+ */
+#define KVM_PLANE_MAX_CALLS		64
+#define KVM_PLANE_MAX_CALLS_LONG	4096
+#define KVM_PLANE_MAX_WRITES		16
+#define KVM_PLANE_MAX_WRITES_LONG	256
+
 #ifndef KVM_MAX_PLANES
 #define KVM_MAX_PLANES		4
 #endif
@@ -116,6 +132,8 @@ enum kvm_plane_reg {
  * @KVM_PLANE_EJECT_MSR: an MSR that is none of the policy's latches (code: the MSR)
  * @KVM_PLANE_EJECT_TAKE: an event taken in an op that is not about one, or one that cannot be
  *	taken (code: enum kvm_plane_injection)
+ * @KVM_PLANE_EJECT_BUDGET: more kfuncs called in an op, or more written to guest memory, than
+ *	KVM_PLANE_MAX_* allows (code: the op's place in struct kvm_plane_ops, from 0)
  * @KVM_PLANE_EJECT_REMOVED: it was not ejected, but removed for all VMs (for the op exit)
  */
 enum kvm_plane_eject_kind {
@@ -131,6 +149,7 @@ enum kvm_plane_eject_kind {
 	KVM_PLANE_EJECT_LOOP,
 	KVM_PLANE_EJECT_MSR,
 	KVM_PLANE_EJECT_TAKE,
+	KVM_PLANE_EJECT_BUDGET,
 	KVM_PLANE_EJECT_REMOVED = 64,
 };
 

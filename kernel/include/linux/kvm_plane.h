@@ -165,6 +165,9 @@ struct kvm_plane_page {
  * @idle_switches: switches in a row between planes that did not run in between
  * @idle_verdicts: verdicts in a row that were carried out while no plane was entered
  * @retries: verdicts in a row after which the plane was to execute the same instruction again
+ * @ejected: a policy that was ejected, and is not told yet; a reference
+ * @ejected_kind: enum kvm_plane_eject_kind
+ * @ejected_code: what that is about
  * @cached: what the policy remembers of the vCPU
  * @cached_by: kvm_plane_ops.serial of that policy
  * @kicked: planes for which something arrived while they did not run, and that
@@ -220,6 +223,9 @@ struct kvm_plane_vcpu {
 	unsigned long kicked;
 	/* Protects sibling[] and CPUID. */
 	struct mutex cpuid_lock;
+	struct kvm_plane_policy *ejected;
+	u32 ejected_kind;
+	s64 ejected_code;
 };
 
 /* VMs with a second plane or memory attributes; without any, all this costs next to nothing. */
@@ -283,11 +289,13 @@ void kvm_plane_mem_destroy(struct kvm *kvm);
  * @KVM_PLANE_NOT_HANDLED: nothing; KVM goes on with it
  * @KVM_PLANE_HANDLED: it is done, with KVM's usual return value in *r
  * @KVM_PLANE_TO_USER: it is to go to userspace
+ * @KVM_PLANE_NOT_ASKED: the policy is to be asked with interrupts on
  */
 enum kvm_plane_handled {
 	KVM_PLANE_NOT_HANDLED,
 	KVM_PLANE_HANDLED,
 	KVM_PLANE_TO_USER,
+	KVM_PLANE_NOT_ASKED,
 };
 
 #if IS_ENABLED(CONFIG_BPF_JIT)
@@ -298,6 +306,8 @@ int kvm_plane_policy_attach(struct kvm *kvm, int fd);
 int kvm_plane_policy_detach(struct kvm *kvm);
 const char *kvm_plane_policy_name(struct kvm *kvm);
 enum kvm_plane_handled kvm_plane_policy_hypercall(struct kvm_vcpu *vcpu, u8 abi, u8 mode, int *r);
+enum kvm_plane_handled kvm_plane_policy_fastpath(struct kvm_vcpu *vcpu, u8 abi, u8 mode, int *r);
+void kvm_plane_policy_ejected(struct kvm_vcpu *vcpu);
 enum kvm_plane_handled kvm_plane_policy_msr(struct kvm_vcpu *vcpu, u32 msr, bool write, u64 value,
 					    int *r);
 enum kvm_plane_handled kvm_plane_policy_memory_fault(struct kvm_vcpu *vcpu, gpa_t gpa, u64 access);
@@ -310,6 +320,13 @@ static inline bool kvm_plane_bpf_usable(void) { return false; }
 static inline int kvm_plane_policy_attach(struct kvm *kvm, int fd) { return -EOPNOTSUPP; }
 static inline int kvm_plane_policy_detach(struct kvm *kvm) { return -ENOENT; }
 static inline const char *kvm_plane_policy_name(struct kvm *kvm) { return NULL; }
+static inline void kvm_plane_policy_ejected(struct kvm_vcpu *vcpu) { }
+static inline enum kvm_plane_handled
+kvm_plane_policy_fastpath(struct kvm_vcpu *vcpu, u8 abi, u8 mode, int *r)
+{
+	return KVM_PLANE_NOT_HANDLED;
+}
+
 static inline enum kvm_plane_handled
 kvm_plane_policy_hypercall(struct kvm_vcpu *vcpu, u8 abi, u8 mode, int *r)
 {

@@ -524,6 +524,9 @@ void kvm_plane_vm_destroy(struct kvm *kvm)
 	kvm_plane_policy_detach(kvm);
 	if (kvm->planes.created)
 		kvm_plane_forget_running(kvm);
+	kvm_for_each_vcpu(i, vcpu0, kvm)
+		if (vcpu0->plane.ejected)
+			kvm_plane_policy_ejected(vcpu0);
 
 	for (id = 1; id < KVM_MAX_PLANES; id++) {
 		kvm_for_each_vcpu(i, vcpu0, kvm) {

@@ -86,13 +86,14 @@ struct kvm_plane_vm_ctx {
  * @exit: the policy was ejected from a VM, or removed
  * @msrs: the MSRs that @wrmsr and @rdmsr are for, up to the first 0
  * @latches: MSRs that each plane keeps a value of, up to the first 0
+ * @flags: KVM_PLANE_OPS_*
  * @abi: KVM_PLANE_ABI
  * @name: names the policy; no two that are loaded have the same
  * @serial: KVM's; no two that were ever loaded have the same
  *
  * The ops before @attach are those of an exit, in the order of enum kvm_plane_op.
  * They return enum kvm_plane_verdict, run under RCU and cannot sleep; @hypercall
- * may run with interrupts off.
+ * may run with interrupts off, unless @flags has KVM_PLANE_OPS_LONG.
  */
 struct kvm_plane_ops {
 	int (*hypercall)(struct kvm_plane_ctx *ctx);
@@ -107,6 +108,7 @@ struct kvm_plane_ops {
 	void (*exit)(struct kvm_plane_vm_ctx *ctx);
 	u32 msrs[KVM_PLANE_NR_MSRS];
 	u32 latches[KVM_PLANE_NR_LATCHES];
+	u32 flags;
 	u32 abi;
 	char name[KVM_PLANE_NAME_LEN];
 	u64 serial;
@@ -147,6 +149,9 @@ static const u8 kvm_plane_op_cause[] = {
 /* Verdicts in a row after which each plane was still at the instruction that it exited at */
 #define KVM_PLANE_MAX_RETRIES		4096
 
+/* In place of a verdict: the op is not for the exit fast path */
+#define KVM_PLANE_ASK_LATER		(-1)
+
 /**
  * struct kvm_plane_policy - a policy that is loaded
  * @ops: NULL once it was removed; RCU
@@ -177,6 +182,8 @@ static atomic64_t kvm_plane_serials = ATOMIC64_INIT(0);
  * @vcpu: the vCPU that runs
  * @op: the op
  * @serial: of the policy that is called
+ * @calls_left: how many kfuncs the op may still call
+ * @writes_left: how many of them may write to guest memory
  * @eject_kind: set when a rule was broken, the first one counts
  * @eject_code: see enum kvm_plane_eject_kind
  * @eject_message: what it was
@@ -198,6 +205,8 @@ struct kvm_plane_call {
 	struct kvm_vcpu *vcpu;
 	enum kvm_plane_op op;
 	u64 serial;
+	u32 calls_left;
+	u32 writes_left;
 	u32 eject_kind;
 	s64 eject_code;
 	const char *eject_message;
@@ -231,6 +240,48 @@ static int kvm_plane_break(struct kvm_plane_call *call, u32 kind, s64 code, cons
 	return -EINVAL;
 }
 
+static noinline bool kvm_plane_over_budget(struct kvm_plane_call *call)
+{
+	kvm_plane_break(call, KVM_PLANE_EJECT_BUDGET, call->op,
+			"too many calls of kfuncs in an op");
+	return false;
+}
+
+/* Whether the op may call one more kfunc. Every kfunc asks first. */
+static __always_inline bool kvm_plane_charge(struct kvm_plane_call *call)
+{
+	if (unlikely(!call->calls_left))
+		return kvm_plane_over_budget(call);
+	call->calls_left--;
+	return true;
+}
+
+/*
+ * Whether the dirty ring has no room for what a policy writes. Userspace is to empty the ring once
+ * it is soft-full, but may ask for KVM_RUN before it does; what an op that began earlier may
+ * write then takes a quarter of the entries that are reserved.
+ */
+static bool kvm_plane_dirty_ring_full(struct kvm_vcpu *vcpu)
+{
+	struct kvm_dirty_ring *ring = &vcpu->plane.vcpu0->dirty_ring;
+
+	BUILD_BUG_ON(KVM_PLANE_MAX_WRITES * 4 > KVM_DIRTY_RING_RSVD_ENTRIES);
+
+	return vcpu->kvm->dirty_ring_size &&
+	       READ_ONCE(ring->dirty_index) - READ_ONCE(ring->reset_index) >=
+	       ring->soft_limit + KVM_PLANE_MAX_WRITES;
+}
+
+/* The same as kvm_plane_charge(), for a kfunc that writes to guest memory. Return: 0 or -errno. */
+static int kvm_plane_charge_write(struct kvm_plane_call *call)
+{
+	if (!call->writes_left)
+		return kvm_plane_break(call, KVM_PLANE_EJECT_BUDGET, call->op,
+				       "too many writes to guest memory in an op");
+	call->writes_left--;
+	return kvm_plane_dirty_ring_full(call->vcpu) ? -EAGAIN : 0;
+}
+
 /* Whether the exit is for an instruction that has not been executed yet. */
 static bool kvm_plane_at_insn(const struct kvm_plane_call *call)
 {
@@ -258,6 +309,8 @@ __bpf_kfunc u64 bpf_kvm_plane_read_reg(struct kvm_plane_ctx *ctx, u32 reg)
 {
 	struct kvm_plane_call *call = to_call(ctx);
 
+	if (!kvm_plane_charge(call))
+		return 0;
 	if (!kvm_arch_plane_reg_shared(reg)) {
 		kvm_plane_break(call, KVM_PLANE_EJECT_REG, reg, "read of a private register");
 		return 0;
@@ -282,6 +335,8 @@ __bpf_kfunc int bpf_kvm_plane_write_reg(struct kvm_plane_ctx *ctx, u32 reg, u64 
 {
 	struct kvm_plane_call *call = to_call(ctx);
 
+	if (!kvm_plane_charge(call))
+		return -EINVAL;
 	if (!kvm_arch_plane_reg_shared(reg))
 		return kvm_plane_break(call, KVM_PLANE_EJECT_REG, reg,
 				       "write to a private register");
@@ -305,6 +360,8 @@ __bpf_kfunc int bpf_kvm_plane_switch(struct kvm_plane_ctx *ctx, u32 plane, u32 s
 {
 	struct kvm_plane_call *call = to_call(ctx);
 
+	if (!kvm_plane_charge(call))
+		return -EINVAL;
 	if (plane >= KVM_MAX_PLANES || !(ctx->runnable & BIT(plane)))
 		return kvm_plane_break(call, KVM_PLANE_EJECT_TARGET, plane,
 				       "switch to a plane that cannot run");
@@ -331,6 +388,8 @@ __bpf_kfunc int bpf_kvm_plane_suspend(struct kvm_plane_ctx *ctx, u32 planes)
 {
 	struct kvm_plane_call *call = to_call(ctx);
 
+	if (!kvm_plane_charge(call))
+		return -EINVAL;
 	if (planes & ~ctx->planes)
 		return kvm_plane_break(call, KVM_PLANE_EJECT_SUSPEND, planes,
 				       "suspended planes that are not there");
@@ -362,6 +421,8 @@ __bpf_kfunc int bpf_kvm_plane_inject(struct kvm_plane_ctx *ctx, u32 vector)
 {
 	struct kvm_plane_call *call = to_call(ctx);
 
+	if (!kvm_plane_charge(call))
+		return -EINVAL;
 	if (!kvm_plane_at_insn(call) && call->op != KVM_PLANE_OP_INJECT)
 		return kvm_plane_break(call, KVM_PLANE_EJECT_INSN, vector,
 				       "exception without an instruction");
@@ -387,6 +448,8 @@ __bpf_kfunc int bpf_kvm_plane_skip_insn(struct kvm_plane_ctx *ctx)
 {
 	struct kvm_plane_call *call = to_call(ctx);
 
+	if (!kvm_plane_charge(call))
+		return -EINVAL;
 	if (call->op > KVM_PLANE_OP_RDMSR)
 		return kvm_plane_break(call, KVM_PLANE_EJECT_INSN, -1,
 				       "skip without an instruction to skip");
@@ -407,7 +470,9 @@ EXPORT_SYMBOL_GPL(bpf_kvm_plane_skip_insn);
  */
 __bpf_kfunc u32 bpf_kvm_plane_pending(struct kvm_plane_ctx *ctx)
 {
-	return __kvm_plane_pending(to_call(ctx)->vcpu);
+	struct kvm_plane_call *call = to_call(ctx);
+
+	return kvm_plane_charge(call) ? __kvm_plane_pending(call->vcpu) : 0;
 }
 EXPORT_SYMBOL_GPL(bpf_kvm_plane_pending);
 
@@ -426,6 +491,8 @@ __bpf_kfunc int bpf_kvm_plane_raise_irq(struct kvm_plane_ctx *ctx, u32 plane, u3
 {
 	struct kvm_plane_call *call = to_call(ctx);
 
+	if (!kvm_plane_charge(call))
+		return -EINVAL;
 	if (plane >= KVM_MAX_PLANES || !(ctx->planes & BIT(plane)))
 		return kvm_plane_break(call, KVM_PLANE_EJECT_IRQ, plane,
 				       "interrupt for a plane that is not there");
@@ -455,6 +522,8 @@ __bpf_kfunc int bpf_kvm_plane_take(struct kvm_plane_ctx *ctx)
 {
 	struct kvm_plane_call *call = to_call(ctx);
 
+	if (!kvm_plane_charge(call))
+		return -EINVAL;
 	if (ctx->injection != KVM_PLANE_INJECT_IRQ && ctx->injection != KVM_PLANE_INJECT_NMI)
 		return kvm_plane_break(call, KVM_PLANE_EJECT_TAKE, ctx->injection,
 				       "event taken that cannot be");
@@ -468,6 +537,8 @@ static int kvm_plane_find_latch(struct kvm_plane_call *call, u32 msr)
 {
 	int i = kvm_plane_find_msr(call->vcpu->kvm->planes.latches, KVM_PLANE_NR_LATCHES, msr);
 
+	if (!kvm_plane_charge(call))
+		return -EINVAL;
 	if (i < 0)
 		return kvm_plane_break(call, KVM_PLANE_EJECT_MSR, msr, "MSR that is no latch");
 	return i;
@@ -526,9 +597,10 @@ EXPORT_SYMBOL_GPL(bpf_kvm_plane_write_latch);
  */
 __bpf_kfunc void bpf_kvm_plane_count(struct kvm_plane_ctx *ctx, u32 counter)
 {
-	struct kvm_plane_stat *stat = &to_call(ctx)->vcpu->plane.stat;
+	struct kvm_plane_call *call = to_call(ctx);
+	struct kvm_plane_stat *stat = &call->vcpu->plane.stat;
 
-	if (counter < ARRAY_SIZE(stat->policy))
+	if (kvm_plane_charge(call) && counter < ARRAY_SIZE(stat->policy))
 		stat->policy[array_index_nospec(counter, ARRAY_SIZE(stat->policy))]++;
 }
 EXPORT_SYMBOL_GPL(bpf_kvm_plane_count);
@@ -546,6 +618,8 @@ __bpf_kfunc void bpf_kvm_plane_cache(struct kvm_plane_ctx *ctx, u64 value)
 	struct kvm_plane_call *call = to_call(ctx);
 	struct kvm_plane_vcpu *plane0 = &call->vcpu->plane.vcpu0->plane;
 
+	if (!kvm_plane_charge(call))
+		return;
 	plane0->cached = value;
 	plane0->cached_by = call->serial;
 }
@@ -633,6 +707,8 @@ static struct kvm_vcpu *kvm_plane_mem(struct kvm_plane_ctx *ctx, u32 plane, u64 
 {
 	struct kvm_vcpu *vcpu = kvm_plane_vcpu(ctx, plane);
 
+	if (!kvm_plane_charge(to_call(ctx)))
+		return ERR_PTR(-EINVAL);
 	if (!vcpu || size > PAGE_SIZE - offset_in_page(gpa))
 		return ERR_PTR(-EINVAL);
 	if (kvm_plane_mem_restricted(vcpu->kvm, plane) &&
@@ -678,13 +754,17 @@ EXPORT_SYMBOL_GPL(bpf_kvm_plane_read_mem);
  *
  * Takes effect at once, whatever the verdict. Nothing is faulted in.
  *
- * Return: as bpf_kvm_plane_read_mem(); -EFAULT also for memory that is read-only.
+ * Return: as bpf_kvm_plane_read_mem(); -EFAULT also for memory that is read-only; -EAGAIN:
+ * userspace has to empty the dirty ring before.
  */
 __bpf_kfunc int bpf_kvm_plane_write_mem(struct kvm_plane_ctx *ctx, u32 plane, u64 gpa,
 					const void *data, u32 data__sz)
 {
 	struct kvm_vcpu *vcpu = kvm_plane_mem(ctx, plane, gpa, data__sz, KVM_MEMORY_ATTRIBUTE_NW);
+	int r = kvm_plane_charge_write(to_call(ctx));
 
+	if (r)
+		return r;
 	return IS_ERR(vcpu) ? PTR_ERR(vcpu) :
 			      kvm_plane_write(vcpu, &vcpu->plane.mem, gpa, data, data__sz);
 }
@@ -696,6 +776,8 @@ static struct kvm_vcpu *kvm_plane_assist(struct kvm_plane_ctx *ctx, u32 plane, u
 {
 	struct kvm_vcpu *vcpu = kvm_plane_vcpu(ctx, plane);
 
+	if (!kvm_plane_charge(to_call(ctx)))
+		return ERR_PTR(-EINVAL);
 	if (!vcpu || offset > PAGE_SIZE || size > PAGE_SIZE - offset)
 		return ERR_PTR(-EINVAL);
 	return kvm_arch_plane_assist_gpa(vcpu, gpa) ? vcpu : ERR_PTR(-ENOENT);
@@ -740,14 +822,17 @@ EXPORT_SYMBOL_GPL(bpf_kvm_plane_read_assist);
  *
  * Takes effect at once, whatever the verdict.
  *
- * Return: as bpf_kvm_plane_read_assist().
+ * Return: as bpf_kvm_plane_read_assist(); -EAGAIN: userspace has to empty the dirty ring before.
  */
 __bpf_kfunc int bpf_kvm_plane_write_assist(struct kvm_plane_ctx *ctx, u32 plane, u32 offset,
 					   const void *data, u32 data__sz)
 {
+	int r = kvm_plane_charge_write(to_call(ctx));
 	struct kvm_vcpu *vcpu;
 	gpa_t gpa;
 
+	if (r)
+		return r;
 	vcpu = kvm_plane_assist(ctx, plane, offset, data__sz, &gpa);
 	return IS_ERR(vcpu) ? PTR_ERR(vcpu) :
 			      kvm_plane_write(vcpu, &vcpu->plane.assist, gpa + offset,
@@ -873,6 +958,11 @@ static int kvm_plane_ops_init_member(const struct btf_type *t, const struct btf_
 		if (from->abi != KVM_PLANE_ABI)
 			return -EPROTO;
 		to->abi = from->abi;
+		return 1;
+	case offsetof(struct kvm_plane_ops, flags):
+		if (from->flags & ~KVM_PLANE_OPS_FLAGS)
+			return -EINVAL;
+		to->flags = from->flags;
 		return 1;
 	case offsetof(struct kvm_plane_ops, name):
 		if (!kvm_plane_name_valid(from->name))
@@ -1267,17 +1357,38 @@ int kvm_plane_policy_detach(struct kvm *kvm)
 	return 0;
 }
 
+/**
+ * kvm_plane_policy_ejected - tell a policy that it was ejected from a VM
+ * @vcpu: a vCPU whose kvm_plane_vcpu.ejected is set; interrupts are on, as the op exit may take
+ *	its time
+ */
+void kvm_plane_policy_ejected(struct kvm_vcpu *vcpu)
+{
+	struct kvm_plane_vcpu *plane0 = &vcpu->plane.vcpu0->plane;
+	struct kvm_plane_policy *policy = plane0->ejected;
+	struct kvm_plane_vm_ctx ctx = {
+		.vm_id = vcpu->kvm->planes.id,
+		.split_fpu = vcpu->kvm->planes.split_fpu,
+		.kind = plane0->ejected_kind,
+		.code = plane0->ejected_code,
+	};
+	struct kvm_plane_ops *ops;
+
+	plane0->ejected = NULL;
+	scoped_guard(rcu) {
+		ops = rcu_dereference(policy->ops);
+		if (ops && ops->exit)
+			ops->exit(&ctx);
+	}
+	kvm_plane_put_policy(policy);
+}
+
 /* A rule was broken: @policy goes from the VM, under RCU. The first vCPU to see it tells. */
 static void kvm_plane_eject(struct kvm_plane_call *call, struct kvm_plane_policy *policy,
 			    struct kvm_plane_ops *ops)
 {
+	struct kvm_plane_vcpu *plane0 = &call->vcpu->plane.vcpu0->plane;
 	struct kvm *kvm = call->vcpu->kvm;
-	struct kvm_plane_vm_ctx ctx = {
-		.vm_id = kvm->planes.id,
-		.split_fpu = kvm->planes.split_fpu,
-		.kind = call->eject_kind,
-		.code = call->eject_code,
-	};
 	struct kvm_plane_policy *old;
 
 	old = unrcu_pointer(cmpxchg(&kvm->planes.policy, RCU_INITIALIZER(policy), NULL));
@@ -1296,9 +1407,13 @@ static void kvm_plane_eject(struct kvm_plane_call *call, struct kvm_plane_policy
 			    call->eject_message, call->eject_code);
 	if (ops->inject)
 		kvm_plane_watch(kvm);
-	if (ops->exit)
-		ops->exit(&ctx);
-	kvm_plane_put_policy(policy);
+
+	/* The reference goes along. The exit handler is next, if this is the exit fast path. */
+	plane0->ejected = policy;
+	plane0->ejected_kind = call->eject_kind;
+	plane0->ejected_code = call->eject_code;
+	if (!irqs_disabled())
+		kvm_plane_policy_ejected(call->vcpu);
 }
 
 /* Of @planes those, other than @vcpu's, that can run in its place. */
@@ -1454,38 +1569,37 @@ static kvm_plane_op_t kvm_plane_op(struct kvm_plane_ops *ops, enum kvm_plane_op 
 	return ((kvm_plane_op_t *)ops)[op];
 }
 
-/* What the same policy remembered of this vCPU, if anything. */
+/* What an op may do, and what the same policy remembered of this vCPU, if anything. */
 static void kvm_plane_recall(struct kvm_plane_call *call, const struct kvm_plane_ops *ops)
 {
 	const struct kvm_plane_vcpu *plane0 = &call->vcpu->plane.vcpu0->plane;
+	bool is_long = ops->flags & KVM_PLANE_OPS_LONG;
 
+	call->calls_left = is_long ? KVM_PLANE_MAX_CALLS_LONG : KVM_PLANE_MAX_CALLS;
+	call->writes_left = is_long ? KVM_PLANE_MAX_WRITES_LONG : KVM_PLANE_MAX_WRITES;
 	call->serial = ops->serial;
 	call->ctx.cached = plane0->cached_by == ops->serial ? plane0->cached : 0;
 }
 
-/*
- * Call the op, if there is one. Preemption off is an RCU read section that costs next to
- * nothing; programs have one of their own besides.
- *
- * Return: the verdict, if there is one to carry out.
- */
-static __always_inline int kvm_plane_ask(struct kvm_plane_call *call)
+/* Call the op, if there is one. RCU. Return: the verdict, if there is one to carry out. */
+static __always_inline int __kvm_plane_ask(struct kvm_plane_call *call, const bool fast)
 {
 	struct kvm_plane_policy *policy;
 	struct kvm_plane_ops *ops;
 	kvm_plane_op_t op;
 	int verdict;
 
-	guard(preempt)();
-	policy = rcu_dereference_sched(call->vcpu->kvm->planes.policy);
+	policy = rcu_dereference_check(call->vcpu->kvm->planes.policy, rcu_read_lock_any_held());
 	if (!policy)
 		return KVM_PLANE_PASS;
-	ops = rcu_dereference_sched(policy->ops);
+	ops = rcu_dereference_check(policy->ops, rcu_read_lock_any_held());
 	if (!ops)
 		return KVM_PLANE_PASS;
 	op = kvm_plane_op(ops, call->op);
 	if (!op)
 		return KVM_PLANE_PASS;
+	if (fast && unlikely(ops->flags & KVM_PLANE_OPS_LONG))
+		return KVM_PLANE_ASK_LATER;
 
 	kvm_plane_recall(call, ops);
 	verdict = op(&call->ctx);
@@ -1495,6 +1609,22 @@ static __always_inline int kvm_plane_ask(struct kvm_plane_call *call)
 		return KVM_PLANE_PASS;
 	}
 	return verdict;
+}
+
+/*
+ * The same. In the exit fast path preemption off, which it is anyway, is an RCU read section that
+ * costs next to nothing; elsewhere an op may be preempted. Programs have a read section of their
+ * own besides.
+ */
+static __always_inline int kvm_plane_ask(struct kvm_plane_call *call, const bool fast)
+{
+	if (fast) {
+		guard(preempt)();
+		return __kvm_plane_ask(call, true);
+	}
+
+	guard(rcu)();
+	return __kvm_plane_ask(call, false);
 }
 
 static void kvm_plane_write_regs(struct kvm_plane_call *call)
@@ -1584,9 +1714,9 @@ static __always_inline int kvm_plane_do_switch(struct kvm_plane_call *call)
 
 /* Call the op and carry its verdict out; *@r is what an exit handler returns. */
 static __always_inline enum kvm_plane_handled __kvm_plane_decide(struct kvm_plane_call *call,
-								 int *r)
+								 int *r, const bool fast)
 {
-	switch (kvm_plane_ask(call)) {
+	switch (kvm_plane_ask(call, fast)) {
 	case KVM_PLANE_RESUME:
 		*r = kvm_plane_resume(call);
 		return KVM_PLANE_HANDLED;
@@ -1595,6 +1725,8 @@ static __always_inline enum kvm_plane_handled __kvm_plane_decide(struct kvm_plan
 		return KVM_PLANE_HANDLED;
 	case KVM_PLANE_USER:
 		return KVM_PLANE_TO_USER;
+	case KVM_PLANE_ASK_LATER:
+		return KVM_PLANE_NOT_ASKED;
 	default:
 		return KVM_PLANE_NOT_HANDLED;
 	}
@@ -1603,13 +1735,21 @@ static __always_inline enum kvm_plane_handled __kvm_plane_decide(struct kvm_plan
 /* The same, for exits that are not the fast path's. */
 static enum kvm_plane_handled kvm_plane_decide(struct kvm_plane_call *call, int *r)
 {
-	return __kvm_plane_decide(call, r);
+	return __kvm_plane_decide(call, r, false);
+}
+
+/* A call of the op hypercall; see kvm_plane_policy_hypercall(). */
+static __always_inline void kvm_plane_call_init_hypercall(struct kvm_plane_call *call,
+							  struct kvm_vcpu *vcpu, u8 abi, u8 mode)
+{
+	kvm_plane_call_init(call, vcpu, KVM_PLANE_OP_HYPERCALL, mode);
+	call->ctx.abi = abi;
+	call->ctx.vmgexit = vcpu->plane.vmgexit;
 }
 
 /**
  * kvm_plane_policy_hypercall - let the VM's policy decide on a hypercall
- * @vcpu: the vCPU that made it, in an SRCU read section; interrupts may be off if the
- *	instruction is known to be skipped without sleeping
+ * @vcpu: the vCPU that made it, in an SRCU read section
  * @abi: enum kvm_plane_hypercall_abi
  * @mode: enum kvm_plane_mode
  * @r: the exit handler's return value, if it was handled
@@ -1621,10 +1761,30 @@ enum kvm_plane_handled kvm_plane_policy_hypercall(struct kvm_vcpu *vcpu, u8 abi,
 	if (!kvm_plane_has_policy(vcpu->kvm))
 		return KVM_PLANE_NOT_HANDLED;
 
-	kvm_plane_call_init(&call, vcpu, KVM_PLANE_OP_HYPERCALL, mode);
-	call.ctx.abi = abi;
-	call.ctx.vmgexit = vcpu->plane.vmgexit;
-	return __kvm_plane_decide(&call, r);
+	kvm_plane_call_init_hypercall(&call, vcpu, abi, mode);
+	return kvm_plane_decide(&call, r);
+}
+
+/**
+ * kvm_plane_policy_fastpath - the same, in the exit fast path
+ * @vcpu: the vCPU that made it, in an SRCU read section; interrupts are off, and the
+ *	instruction is known to be skipped without sleeping
+ * @abi: enum kvm_plane_hypercall_abi
+ * @mode: enum kvm_plane_mode
+ * @r: the exit handler's return value, if it was handled
+ *
+ * After KVM_PLANE_NOT_ASKED, kvm_plane_policy_hypercall() is to be called with interrupts on; after
+ * KVM_PLANE_NOT_HANDLED, kvm_plane_policy_ejected() if kvm_plane_vcpu.ejected is set.
+ */
+enum kvm_plane_handled kvm_plane_policy_fastpath(struct kvm_vcpu *vcpu, u8 abi, u8 mode, int *r)
+{
+	struct kvm_plane_call call __uninitialized;
+
+	if (!kvm_plane_has_policy(vcpu->kvm))
+		return KVM_PLANE_NOT_HANDLED;
+
+	kvm_plane_call_init_hypercall(&call, vcpu, abi, mode);
+	return __kvm_plane_decide(&call, r, true);
 }
 
 /**

@@ -193,6 +193,13 @@ static __always_inline void kvm_plane_load(struct kvm_vcpu *from, struct kvm_vcp
 		kvm_arch_plane_load(to, smp_processor_id());
 }
 
+/* The ring is one for all planes: none runs before userspace has emptied it. */
+static __always_inline void kvm_plane_carry_ring_full(struct kvm_vcpu *from, struct kvm_vcpu *to)
+{
+	if (unlikely(kvm_test_request(KVM_REQ_DIRTY_RING_SOFT_FULL, from)))
+		kvm_make_request(KVM_REQ_DIRTY_RING_SOFT_FULL, to);
+}
+
 /*
  * What a switch is, but for what depends on where it is done. @reenter: @to is entered in the
  * inner run loop.
@@ -209,6 +216,7 @@ static __always_inline void kvm_plane_change(struct kvm_vcpu *from, struct kvm_v
 	to->plane.entered_at = to->stat.exits;
 	/* Not of what it does now, but of when it was left, or of KVM_TRANSLATE. */
 	to->plane.mem_fault.flags = 0;
+	kvm_plane_carry_ring_full(from, to);
 
 	kvm_arch_plane_carry(from, to, from->plane.switch_state);
 	kvm_plane_load(from, to, reenter);
@@ -472,6 +480,7 @@ static int kvm_plane_run_asked(struct kvm_vcpu *vcpu0)
 			kvm_plane_update_run(vcpu0);
 			return r;
 		}
+		kvm_plane_carry_ring_full(last, vcpu);
 		last->plane.stat.switches[KVM_PLANE_CAUSE_USER]++;
 		kvm_arch_plane_switch_timer(last, vcpu);
 	}

@@ -262,7 +262,7 @@ static fastpath_t __kvm_plane_fastpath_hypercall(struct kvm_vcpu *vcpu, u64 next
 	int r;
 
 	vcpu->plane.next_rip = kvm_plane_wrap_rip(next_rip, cs_l);
-	handled = kvm_plane_policy_hypercall(vcpu, kvm_plane_hypercall_abi(vcpu), mode, &r);
+	handled = kvm_plane_policy_fastpath(vcpu, kvm_plane_hypercall_abi(vcpu), mode, &r);
 	vcpu->plane.next_rip = 0;
 
 	switch (handled) {
@@ -270,6 +270,8 @@ static fastpath_t __kvm_plane_fastpath_hypercall(struct kvm_vcpu *vcpu, u64 next
 		return r ? EXIT_FASTPATH_REENTER_GUEST : EXIT_FASTPATH_EXIT_USERSPACE;
 	case KVM_PLANE_TO_USER:
 		vcpu->plane.hypercall = KVM_PLANE_HYPERCALL_TO_USER;
+		return EXIT_FASTPATH_NONE;
+	case KVM_PLANE_NOT_ASKED:
 		return EXIT_FASTPATH_NONE;
 	default:
 		vcpu->plane.hypercall = KVM_PLANE_HYPERCALL_UNCLAIMED;
@@ -333,6 +335,10 @@ int __kvm_plane_emulate_hypercall(struct kvm_vcpu *vcpu)
 {
 	u8 left = vcpu->plane.hypercall;
 	int r;
+
+	/* In the exit fast path, a moment ago */
+	if (unlikely(vcpu->plane.vcpu0->plane.ejected))
+		kvm_plane_policy_ejected(vcpu);
 
 	/* A nested guest's hypercalls are its hypervisor's. */
 	if (is_guest_mode(vcpu))
