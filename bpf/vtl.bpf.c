@@ -140,11 +140,14 @@ static __always_inline int raise_ud(struct kvm_plane_ctx *ctx)
 	return KVM_PLANE_RESUME;
 }
 
-/* One that cannot run, as it waits for a SIPI, is userspace's business. */
+/* One that cannot run, as it waits for a SIPI, is userspace's business; nothing is done then. */
+static __always_inline bool can_run(struct kvm_plane_ctx *ctx, int vtl)
+{
+	return ctx->runnable & (1U << vtl);
+}
+
 static __always_inline int switch_to(struct kvm_plane_ctx *ctx, int vtl, __u32 suspended)
 {
-	if (!(ctx->runnable & (1U << vtl)))
-		return KVM_PLANE_USER;
 	bpf_kvm_plane_suspend(ctx, suspended);
 	bpf_kvm_plane_switch(ctx, vtl, VTL_SHARED_STATE);
 	return KVM_PLANE_SWITCH;
@@ -154,6 +157,9 @@ static __always_inline int switch_to(struct kvm_plane_ctx *ctx, int vtl, __u32 s
 static __always_inline int enter(struct kvm_plane_ctx *ctx, int vtl, __u32 reason)
 {
 	int err;
+
+	if (!can_run(ctx, vtl))
+		return KVM_PLANE_USER;
 
 	/* A page that is not in memory is userspace's to bring in. */
 	err = bpf_kvm_plane_write_assist(ctx, vtl, HV_ASSIST_ENTRY_REASON,
@@ -219,6 +225,8 @@ static __always_inline int vtl_return(struct kvm_plane_ctx *ctx, __u64 input)
 
 	if (input & ~HV_VTL_RETURN_FAST || vtl == NO_VTL)
 		return raise_ud(ctx);
+	if (!can_run(ctx, vtl))
+		return KVM_PLANE_USER;
 
 	/* Without an assist page there is nothing to load. */
 	if (!(input & HV_VTL_RETURN_FAST)) {
@@ -278,16 +286,15 @@ static __always_inline int notify(struct kvm_plane_ctx *ctx, __u64 vina)
 	if (err == -ENOENT || status & HV_VINA_ASSERTED)
 		return KVM_PLANE_PASS;
 
+	/* Not without the interrupt, which is userspace's to raise if the local APIC is. */
+	if (!err)
+		err = bpf_kvm_plane_raise_irq(ctx, ctx->plane, vector);
 	if (!err) {
 		status |= HV_VINA_ASSERTED;
 		err = bpf_kvm_plane_write_assist(ctx, ctx->plane, HV_ASSIST_VINA_STATUS,
 						 &status, sizeof(status));
 	}
-	if (err)
-		return KVM_PLANE_USER;
-
-	bpf_kvm_plane_raise_irq(ctx, ctx->plane, vector);
-	return KVM_PLANE_RESUME;
+	return err ? KVM_PLANE_USER : KVM_PLANE_RESUME;
 }
 
 /* TLFS, "Interrupt management": the highest VTL that has one runs. */
