@@ -141,8 +141,8 @@ static void step(bool on)
 	vm_ioctl(t.vm->vcpu[0], KVM_SET_GUEST_DEBUG, &debug);
 }
 
-/* Steps from before @at to after it; each step is one instruction. */
-static void step_over(const __u8 *at, int size)
+/* Steps from before @at to one instruction further, which is at @next. */
+static void step_over(const __u8 *at, __u64 next)
 {
 	unsigned long pc = 0;
 	int i;
@@ -158,7 +158,7 @@ static void step_over(const __u8 *at, int size)
 	ASSERT_EQ(op->calls, 0);
 	step(true);
 	ASSERT_EQ(puppet_exit(&t, 0), KVM_EXIT_DEBUG);
-	ASSERT_EQ(t.vm->run->debug.arch.pc, (unsigned long)at + size);
+	ASSERT_EQ(t.vm->run->debug.arch.pc, next);
 	ASSERT_EQ(op->calls, 1);
 }
 
@@ -168,7 +168,7 @@ static void single_step(enum test_how how)
 
 	start();
 	size = put(code, "");
-	step_over(code, size);
+	step_over(code, (unsigned long)code + size);
 	ASSERT_EQ(kvm_run_planes(t.vm->run)->plane, 0);
 	ASSERT_EQ(puppet_exit(&t, 0), KVM_EXIT_DEBUG);
 	ASSERT_EQ(t.vm->run->debug.arch.pc, (unsigned long)code + size + LEA_SIZE);
@@ -178,9 +178,10 @@ static void single_step(enum test_how how)
 	puppet_end(&t);
 }
 
-/* The switch is made when userspace is told of the step. */
+/* The switch is made when userspace is told of the step, which ends in the other plane. */
 static void step_and_switch(enum test_how how)
 {
+	struct kvm_regs regs;
 	int size;
 
 	start();
@@ -190,7 +191,8 @@ static void step_and_switch(enum test_how how)
 	op->suspend = 1;
 	puppet_let(1, puppet_hlt + 1, 0, 0, 0, 0);
 	size = put(code, "");
-	step_over(code, size);
+	vm_ioctl(t.vm->vcpu[1], KVM_GET_REGS, &regs);
+	step_over(code, regs.rip);
 	ASSERT_EQ(kvm_run_planes(t.vm->run)->plane, 1);
 	ASSERT_EQ(kvm_run_planes(t.vm->run)->suspended_planes, 1);
 	step(false);

@@ -154,7 +154,12 @@
  *
  * An exit that userspace completes by the next KVM_RUN (port and memory-mapped
  * I/O, MSRs) is completed for the plane that it came from, whichever plane that
- * KVM_RUN asks for.
+ * KVM_RUN asks for. If there is another exit before it is complete, @plane is the
+ * plane that it came from, and @suspended_planes what userspace has set.
+ *
+ * KVM_SET_GUEST_DEBUG is for plane 0. A step over an instruction by which a policy
+ * switches planes ends in the plane that was switched to: @plane is that one, and
+ * kvm_run.debug.arch.pc the address at which it goes on.
  */
 struct kvm_run_planes {
 	__u8 request_interrupt_window;
@@ -170,9 +175,11 @@ struct kvm_run_planes {
  *
  * KVM_PLANE_EVENT_INTERRUPT: planes in req_exit_planes, other than the one that
  * runs, have a pending interrupt, NMI or SMI that their own APIC priority lets
- * through; RFLAGS.IF does not matter. @target is the lowest-numbered one. KVM
- * looks for that before the guest is entered, and while it runs or is halted; a
- * HLT is not over by it.
+ * through; RFLAGS.IF does not matter. @target is the lowest-numbered one. A policy
+ * may leave any plane's event to userspace, which is told in the same way: if none
+ * of the planes that have one is in req_exit_planes, @target is the lowest-numbered
+ * of those that are not. KVM looks for that before the guest is entered, and while
+ * it runs or is halted; a HLT is not over by it.
  *
  * KVM_PLANE_EVENT_HYPERCALL: the running plane made a hypercall, at CPL 0 in
  * protected mode, which KVM_CAP_PLANE or the policy sent here. RIP is past the

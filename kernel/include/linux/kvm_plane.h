@@ -379,6 +379,7 @@ bool kvm_arch_plane_quiet(struct kvm_vcpu *vcpu);
 void kvm_arch_plane_run_timers(struct kvm_vcpu *vcpu);
 bool kvm_arch_plane_has_event(struct kvm_vcpu *vcpu);
 void kvm_arch_plane_leave(struct kvm_vcpu *vcpu);
+void kvm_arch_plane_update_exit(struct kvm_vcpu *vcpu);
 bool kvm_arch_plane_ready(struct kvm_vcpu *vcpu);
 int kvm_arch_plane_signal_msi(struct kvm *kvm, u8 plane, struct kvm_msi *msi);
 u8 kvm_arch_plane_mode(struct kvm_vcpu *vcpu);

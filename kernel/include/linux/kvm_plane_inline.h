@@ -154,8 +154,10 @@ static inline void kvm_plane_loop_end(struct kvm_vcpu *vcpu)
 	vcpu->plane.vcpu0->plane.looping = false;
 	vcpu = kvm_plane_running(vcpu);
 	/* Decided on, but the loop had no time for it */
-	if (vcpu->plane.switch_to)
+	if (vcpu->plane.switch_to) {
 		vcpu = __kvm_plane_switch(vcpu);
+		kvm_arch_plane_update_exit(vcpu);
+	}
 	/* Userspace may have another one run next. */
 	kvm_arch_plane_leave(vcpu);
 }
@@ -181,7 +183,12 @@ static inline struct kvm_vcpu *kvm_plane_reenter(struct kvm_vcpu *vcpu)
 	/* The outer loop looks at them, or the next time that the plane is entered. */
 	if (unlikely(vcpu->plane.held))
 		kvm_arch_plane_recheck(vcpu);
-	return vcpu->plane.switch_to ? __kvm_plane_reenter(vcpu) : vcpu;
+	if (vcpu->plane.switch_to)
+		vcpu = __kvm_plane_reenter(vcpu);
+	/* The outer loop looks whether userspace can inject an interrupt. */
+	if (unlikely(READ_ONCE(vcpu->run->request_interrupt_window)))
+		kvm_make_request(KVM_REQ_PLANE, vcpu);
+	return vcpu;
 }
 
 /**

@@ -320,7 +320,8 @@ static int kvm_plane_events(struct kvm_vcpu *vcpu)
 			__kvm_plane_switch(vcpu);
 		return 1;
 	case KVM_PLANE_TO_USER:
-		return kvm_plane_exit_event(vcpu, pending, pending);
+		wanted = pending & vcpu->plane.vcpu0->plane.req_exit;
+		return kvm_plane_exit_event(vcpu, pending, wanted ?: pending);
 	default:
 		wanted = pending & vcpu->plane.vcpu0->plane.req_exit;
 		return wanted ? kvm_plane_exit_event(vcpu, pending, wanted) : 1;
@@ -473,6 +474,9 @@ static int kvm_plane_run_asked(struct kvm_vcpu *vcpu0)
 	if (!vcpu)
 		return -ENOENT;
 
+	/* Userspace is told of it again, whatever comes first. */
+	vcpu0->plane.suspended = suspended;
+
 	wants_to_run = vcpu0->wants_to_run;
 	if (vcpu != last) {
 		r = kvm_plane_complete_io(last);
@@ -487,7 +491,6 @@ static int kvm_plane_run_asked(struct kvm_vcpu *vcpu0)
 
 	vcpu->plane.mem_fault.flags = 0;
 	vcpu0->plane.cached = 0;
-	vcpu0->plane.suspended = suspended;
 	WRITE_ONCE(vcpu0->plane.req_exit, READ_ONCE(run->req_exit_planes));
 	kvm_plane_set_running(vcpu);
 	/* Userspace may have set anything since the planes ran. */

@@ -297,6 +297,8 @@ bool kvm_arch_plane_can_reenter(struct kvm_vcpu *from, struct kvm_vcpu *to)
  */
 void kvm_arch_plane_load(struct kvm_vcpu *vcpu, int cpu)
 {
+	/* That was of its last exit. */
+	vcpu->arch.at_instruction_boundary = false;
 	if (vcpu->cpu != cpu || vcpu->arch.tsc_offset_adjustment) {
 		kvm_arch_vcpu_load(vcpu, cpu);
 		return;
@@ -328,6 +330,7 @@ void kvm_arch_plane_reload(struct kvm_vcpu *from, struct kvm_vcpu *to)
 
 	if (likely(kvm_x86_call(plane_reload)(from, to))) {
 		to->arch.host_pkru = from->arch.host_pkru;
+		to->arch.at_instruction_boundary = false;
 		if (to->arch.st.msr_val & KVM_MSR_ENABLED)
 			kvm_make_request(KVM_REQ_STEAL_UPDATE, to);
 	} else {
@@ -461,6 +464,18 @@ void kvm_arch_plane_leave(struct kvm_vcpu *vcpu)
 {
 	kvm_plane_assert_loaded(vcpu);
 	kvm_get_rflags(vcpu);
+}
+
+/**
+ * kvm_arch_plane_update_exit - have an exit to userspace tell of the plane that was switched to
+ * @vcpu: the plane's vCPU, loaded; the switch was made when the exit was ready
+ *
+ * A debugger that steps over the instruction that switches is at the plane's next one.
+ */
+void kvm_arch_plane_update_exit(struct kvm_vcpu *vcpu)
+{
+	if (vcpu->run->exit_reason == KVM_EXIT_DEBUG)
+		vcpu->run->debug.arch.pc = kvm_get_linear_rip(vcpu);
 }
 
 /**
