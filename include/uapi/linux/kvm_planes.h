@@ -71,7 +71,9 @@
  * KVM_CREATE_PLANE - create a plane (vm ioctl; argument: plane id)
  *
  * Returns a plane fd, which takes KVM_CHECK_EXTENSION, KVM_CREATE_VCPU_PLANE,
- * KVM_SIGNAL_MSI and KVM_SET_MEMORY_ATTRIBUTES.
+ * KVM_SIGNAL_MSI and KVM_SET_MEMORY_ATTRIBUTES. From the first one on, the
+ * performance counters of the VM do not count, and no branches are recorded; a VMM
+ * had better not offer them (KVM_CAP_PMU_CAPABILITY).
  * EINVAL: the id is above KVM_CAP_PLANE. EEXIST: plane 0, or created before.
  */
 #define KVM_CREATE_PLANE	_IO(KVMIO, 0xf8)

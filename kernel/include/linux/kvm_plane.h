@@ -364,6 +364,8 @@ static inline enum kvm_plane_handled kvm_plane_policy_inject(struct kvm_vcpu *vc
 /* What an architecture with planes implements, beside <asm/kvm_plane.h>; kernel-doc is there. */
 bool kvm_arch_has_planes(struct kvm *kvm);
 void kvm_arch_plane_create(struct kvm *kvm);
+void kvm_arch_plane_stop_pmu(struct kvm *kvm);
+void kvm_arch_plane_leave_pmu(struct kvm_vcpu *vcpu);
 bool kvm_arch_plane_ioctl(struct kvm_vcpu *vcpu, unsigned int ioctl);
 int kvm_arch_plane_vcpu_create(struct kvm_vcpu *vcpu);
 void kvm_arch_plane_vcpu_predestroy(struct kvm_vcpu *vcpu);

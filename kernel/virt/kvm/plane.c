@@ -478,6 +478,7 @@ static int kvm_plane_add(struct kvm *kvm, u8 id)
 	}
 	kvm->planes.plane[id] = plane;
 	WRITE_ONCE(kvm->planes.created, true);
+	kvm_arch_plane_stop_pmu(kvm);
 	fd_install(fd, file);
 	return fd;
 }

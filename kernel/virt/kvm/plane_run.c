@@ -250,6 +250,7 @@ struct kvm_vcpu *__kvm_plane_switch(struct kvm_vcpu *vcpu)
 
 	kvm_vcpu_srcu_read_unlock(vcpu);
 	kvm_arch_plane_leave(vcpu);
+	kvm_arch_plane_leave_pmu(vcpu);
 	kvm_arch_plane_switch_fpu(vcpu, to);
 	preempt_disable();
 	kvm_plane_change(vcpu, to, false);
@@ -485,6 +486,7 @@ static int kvm_plane_run_asked(struct kvm_vcpu *vcpu0)
 			return r;
 		}
 		kvm_plane_carry_ring_full(last, vcpu);
+		kvm_arch_plane_leave_pmu(last);
 		last->plane.stat.switches[KVM_PLANE_CAUSE_USER]++;
 		kvm_arch_plane_switch_timer(last, vcpu);
 	}

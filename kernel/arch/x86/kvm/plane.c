@@ -47,6 +47,37 @@ void kvm_arch_plane_create(struct kvm *kvm)
 }
 
 /**
+ * kvm_arch_plane_stop_pmu - stop what counts for a VM that has planes now
+ * @kvm: the VM, its lock held
+ *
+ * Nothing that is programmed from here on counts. What was programmed before stops when the vCPU is
+ * entered next, and before it is left for another plane.
+ */
+void kvm_arch_plane_stop_pmu(struct kvm *kvm)
+{
+	struct kvm_vcpu *vcpu;
+	unsigned long i;
+
+	/* Who clears the bits looks afterwards whether the VM has planes. */
+	smp_mb();
+	kvm_for_each_vcpu(i, vcpu, kvm) {
+		atomic64_set(&vcpu_to_pmu(vcpu)->__reprogram_pmi, -1ull);
+		kvm_make_request(KVM_REQ_PMU, vcpu);
+		kvm_vcpu_kick(vcpu);
+	}
+}
+
+/**
+ * kvm_arch_plane_leave_pmu - see that nothing counts for a plane that is left
+ * @vcpu: the plane's vCPU
+ */
+void kvm_arch_plane_leave_pmu(struct kvm_vcpu *vcpu)
+{
+	if (kvm_check_request(KVM_REQ_PMU, vcpu))
+		kvm_pmu_handle_event(vcpu);
+}
+
+/**
  * kvm_arch_plane_ioctl - whether a plane's vCPU fd takes an ioctl
  * @vcpu: the plane's vCPU
  * @ioctl: the ioctl; those that get or set the state of one plane, and those that
@@ -269,6 +300,9 @@ bool kvm_arch_plane_can_reenter(struct kvm_vcpu *from, struct kvm_vcpu *to)
 	    to->arch.mp_state != KVM_MP_STATE_RUNNABLE || to->arch.apf.halted ||
 	    !VALID_PAGE(to->arch.mmu->root.hpa) || is_guest_mode(to) ||
 	    to->arch.tsc_offset_adjustment)
+		return false;
+	/* Its events may be on still, from before it had a sibling. */
+	if (kvm_test_request(KVM_REQ_PMU, from))
 		return false;
 	/* What userspace is to be asked before, or to be told after */
 	if (!lapic_in_kernel(to) || kvm_xen_msr_enabled(to->kvm))
