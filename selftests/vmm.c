@@ -44,6 +44,7 @@
 #define TYPE_TSS_BUSY	11
 
 /* CPUID.1:ECX */
+#define CPUID_TSC_DEADLINE	(1U << 24)
 #define CPUID_XSAVE	(1U << 26)
 
 struct guest_tables guest_tables[KVM_MAX_PLANES];
@@ -79,6 +80,18 @@ int vmm_open_kvm(void)
 	return kvm;
 }
 
+/* KVM_GET_SUPPORTED_CPUID leaves this one to who has the local APIC. */
+static void add_tsc_deadline(int kvm, struct kvm_cpuid2 *cpuid)
+{
+	__u32 i;
+
+	if (ioctl(kvm, KVM_CHECK_EXTENSION, KVM_CAP_TSC_DEADLINE_TIMER) <= 0)
+		return;
+	for (i = 0; i < cpuid->nent; i++)
+		if (cpuid->entries[i].function == 1)
+			cpuid->entries[i].ecx |= CPUID_TSC_DEADLINE;
+}
+
 /* KVM's CPUID, but with the leaves of Hyper-V where KVM has its own. */
 static struct kvm_cpuid2 *get_cpuid(int kvm)
 {
@@ -104,6 +117,7 @@ static struct kvm_cpuid2 *get_cpuid(int kvm)
 		fail("more than %d CPUID entries", CPUID_ENTRIES);
 	memcpy(&cpuid->entries[to], hv->entries, hv->nent * sizeof(hv->entries[0]));
 	cpuid->nent = to + hv->nent;
+	add_tsc_deadline(kvm, cpuid);
 	free(hv);
 	return cpuid;
 }
@@ -526,6 +540,14 @@ bool vm_set_msr(struct vm *vm, int plane, __u32 msr, __u64 value)
 	struct one_msr msrs = { .header.nmsrs = 1, .entry = { .index = msr, .data = value } };
 
 	return vm_ioctl(vm->vcpu[plane], KVM_SET_MSRS, &msrs) == 1;
+}
+
+bool vm_has_master_clock(struct vm *vm)
+{
+	struct kvm_clock_data clock = { };
+
+	vm_ioctl(vm->fd, KVM_GET_CLOCK, &clock);
+	return clock.flags & KVM_CLOCK_TSC_STABLE;
 }
 
 unsigned int vm_find_msrs(struct vm *vm, __u32 *msrs, unsigned int max)

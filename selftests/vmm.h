@@ -122,6 +122,9 @@ __u64 vm_get_msr(struct vm *vm, int plane, __u32 msr);
 /* False if KVM does not accept the value. */
 bool vm_set_msr(struct vm *vm, int plane, __u32 msr, __u64 value);
 
+/* Whether KVM uses the master clock for a VM, of which all vCPUs have run: the TSC is stable. */
+bool vm_has_master_clock(struct vm *vm);
+
 /* Of KVM_GET_MSR_INDEX_LIST those that this VM has; returns how many, @max at the most. */
 unsigned int vm_find_msrs(struct vm *vm, __u32 *msrs, unsigned int max);
 

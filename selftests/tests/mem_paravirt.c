@@ -209,6 +209,12 @@ static void restart_async_pf(struct mem_vm *m)
 	vm_set_msr(m->vm, 1, MSR_KVM_ASYNC_PF_EN, PAGE | ASYNC_PF_BY_INT);
 }
 
+static void restart_hypercalls(struct mem_vm *m)
+{
+	vm_set_msr(m->vm, 1, HV_MSR_HYPERCALL, 0);
+	vm_set_msr(m->vm, 1, HV_MSR_HYPERCALL, PAGE | 1);
+}
+
 /* What has KVM write again, and what is there before, if not just anything. */
 static const struct {
 	const char *name;
@@ -222,6 +228,8 @@ static const struct {
 	{ "async page faults", MSR_KVM_ASYNC_PF_EN, ASYNC_PF_BY_INT, restart_async_pf, true },
 	{ "PV EOI", MSR_KVM_PV_EOI_EN, 1, interrupt, false },
 	{ "SynIC messages", HV_MSR_SIMP, 1, expire_timer, true },
+	{ "the reference TSC", HV_MSR_REFERENCE_TSC, 1, set_clock, false },
+	{ "the hypercall page", HV_MSR_HYPERCALL, 1, restart_hypercalls, false },
 };
 
 static bool writes(struct mem_vm *m, unsigned int area)

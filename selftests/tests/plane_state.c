@@ -203,12 +203,8 @@ static const struct msr_range time_msrs[] = {
 static const struct msr_range vm_msrs[] = {
 	{ 0x11, 0x11, "the address where KVM writes the wall clock" },
 	{ 0x4b564d00, 0x4b564d00, "the same by its new number" },
-	{ 0x40000000, 0x40000001, "the guest OS's id and the hypercall page" },
-	{ 0x40000021, 0x40000021, "the reference TSC page" },
-	{ 0x40000100, 0x40000105, "crash parameters and control" },
-	{ 0x40000106, 0x40000108, "reenlightenment and TSC emulation" },
-	{ 0x40000118, 0x40000118, "TSC invariant control" },
-	{ 0x400000f1, 0x400000ff, "the synthetic debugger" },
+	{ 0x40000002, 0x40000002, "HV_X64_MSR_VP_INDEX" },
+	{ 0x400000ff, 0x400000ff, "HvX64MsrDebugDeviceOptions" },
 };
 
 static bool in_range(__u32 msr, const struct msr_range *range, unsigned int n)
@@ -403,11 +399,13 @@ static void vm_wide_msrs(enum test_how how)
 static void tsc(enum test_how how)
 {
 	struct vm *vm = start(false);
-	int plane, other;
+	int plane, other, n;
 
-	for (plane = 0; plane < NR_PLANES; plane++) {
+	/* Plane 0 is the last, as those that have none of their own follow it. */
+	for (n = 1; n <= NR_PLANES; n++) {
 		__u64 all[NR_PLANES];
 
+		plane = n % NR_PLANES;
 		for (other = 0; other < NR_PLANES; other++)
 			all[other] = vm_get_msr(vm, other, MSR_TSC);
 		ASSERT(vm_set_msr(vm, plane, MSR_TSC, all[plane] + (1 + plane) * TSC_STEP));
@@ -540,8 +538,9 @@ const struct test tests[] = {
 	     shared_fpu),
 	TEST("so are FPU and XSAVE if each plane has an FPU of its own", own_fpu),
 	TEST("each MSR that is set in one plane is as it was in every other", each_msr),
-	TEST("but for those that a VM has once, which all planes see", vm_wide_msrs),
-	TEST("the TSC that is set in one plane goes on as it was in every other", tsc),
+	TEST("but for those that a VM or a virtual processor has once, which all planes see",
+	     vm_wide_msrs),
+	TEST("a TSC that is set in one plane goes on as it was in those that have their own", tsc),
 	TEST("PKRU in XSAVE is a plane's own though the FPU is shared", pkru_shared_fpu),
 	TEST("PKRU in XSAVE is a plane's own if the FPU is", pkru_own_fpu),
 	TEST("CPUID is the same in the guests of all planes", same_cpuid),

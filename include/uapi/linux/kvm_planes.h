@@ -85,6 +85,26 @@
  * vCPU has. Returns a vCPU fd for the ioctls that get and set registers; KVM_RUN
  * is for plane 0's fd, and may be in progress. CPUID cannot be changed afterwards.
  *
+ * The other registers are those of a reset. The local APIC is, too: it is in xAPIC mode,
+ * all local interrupts are masked, and it is disabled by software, so that it takes no
+ * interrupt before the guest (or the VMM, with KVM_SET_LAPIC) has set bit 8 of its
+ * spurious-interrupt vector register. An INIT resets the plane that it is sent in and no
+ * other; of the plane's local APIC, too, it leaves the base address and the mode alone.
+ *
+ * The frequency of the TSC is that of all planes of a vCPU: KVM_SET_TSC_KHZ on any of
+ * their fds sets it. The value of the TSC is a plane's own once the plane has been given
+ * one, by KVM_VCPU_TSC_OFFSET (KVM_SET_DEVICE_ATTR), by MSR_IA32_TSC or by its guest; or
+ * once the guest has written plane 0's. Until then it is plane 0's, and is set with that.
+ * So a VMM may restore the planes in any order. What it writes to MSR_IA32_TSC is not exact:
+ * a plane that is no more than a second from plane 0 gets plane 0's value.
+ *
+ * Hyper-V's MSRs are private to a plane (TLFS, "Private state"), among them the guest OS id,
+ * without which its hypercalls are not Hyper-V's, the hypercall page and the reference TSC.
+ * Those that a virtual processor has are shared: VP index, VP runtime, TSC frequency and
+ * reference time, and the debug device options, which are the VM's. A VMM that saves the MSRs
+ * of each plane saves both; when a guest has crashed, run->plane tells in which plane it wrote
+ * the crash MSRs. Xen's state is plane 0's: Xen hypercalls of other planes exit to userspace.
+ *
  * What KVM_GET_MP_STATE says is part of a plane's state, a HLT for one; each has
  * its own, which is "runnable" at first. KVM_ENABLE_CAP is for that plane, too, as
  * is each capability of a vCPU; of those that restrict what a guest is offered

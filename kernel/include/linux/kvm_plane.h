@@ -19,6 +19,7 @@
 
 struct kvm;
 struct kvm_enable_cap;
+struct kvm_hv;
 struct kvm_memory_attributes;
 struct kvm_memory_slot;
 struct kvm_msi;
@@ -31,6 +32,8 @@ struct module;
 /**
  * struct kvm_plane_vm - what struct kvm holds for planes
  * @plane: planes 1 to 3; set under kvm->lock, never unset
+ * @hyperv: the state of Hyper-V's interface that is private to a plane; set under kvm->lock before
+ *	@plane is, never unset
  * @used: counted in kvm_planes_used
  * @created: there is one
  * @split_fpu: each plane has an FPU of its own; fixed once there is one
@@ -51,6 +54,7 @@ struct module;
  */
 struct kvm_plane_vm {
 	struct kvm_plane *plane[KVM_MAX_PLANES];
+	struct kvm_hv *hyperv[KVM_MAX_PLANES];
 	bool used;
 	bool created;
 	bool split_fpu;
@@ -133,6 +137,7 @@ struct kvm_plane_page {
 /**
  * struct kvm_plane_vcpu - what struct kvm_vcpu holds for planes
  * @vcpu0: plane 0's vCPU; in plane 0, itself
+ * @hyperv: kvm_plane_vm.hyperv of the plane
  * @switch_to: the sibling to run next in place of this one
  * @switch_state: what the switch is to carry there, KVM_PLANE_STATE_*
  * @switch_cause: what it is counted as
@@ -148,6 +153,7 @@ struct kvm_plane_page {
  * @mem_fault: the access that KVM did not make for the plane, as it may not;
  *	none if flags is 0
  * @id: the plane
+ * @tsc: whose value its TSC has; what that means is the architecture's
  * @insn: where a hypercall instruction was found last, for CPUs that do not tell
  * @latched: the values of kvm_plane_vm.latches
  * @assist: its VP assist page, when a policy accessed that last
@@ -179,6 +185,7 @@ struct kvm_plane_page {
  */
 struct kvm_plane_vcpu {
 	struct kvm_vcpu *vcpu0;
+	struct kvm_hv *hyperv;
 	struct kvm_vcpu *switch_to;
 	u64 entered_at;
 	u32 switch_state;
@@ -187,6 +194,7 @@ struct kvm_plane_vcpu {
 	bool vmgexit;
 	u8 held;
 	u8 id;
+	u8 tsc;
 	bool mem_exempt;
 	unsigned long hypercall_rip;
 	unsigned long next_rip;
@@ -366,6 +374,7 @@ bool kvm_arch_has_planes(struct kvm *kvm);
 void kvm_arch_plane_create(struct kvm *kvm);
 void kvm_arch_plane_stop_pmu(struct kvm *kvm);
 void kvm_arch_plane_leave_pmu(struct kvm_vcpu *vcpu);
+int kvm_arch_plane_add(struct kvm *kvm, u8 plane);
 bool kvm_arch_plane_ioctl(struct kvm_vcpu *vcpu, unsigned int ioctl);
 int kvm_arch_plane_vcpu_create(struct kvm_vcpu *vcpu);
 void kvm_arch_plane_vcpu_predestroy(struct kvm_vcpu *vcpu);

@@ -136,11 +136,11 @@ static inline int kvm_plane_run(struct kvm_vcpu *vcpu)
 
 /**
  * kvm_plane_running - the sibling that runs
- * @vcpu: any
+ * @vcpu: any; of another thread, the answer may be an old one at once
  */
 static inline struct kvm_vcpu *kvm_plane_running(struct kvm_vcpu *vcpu)
 {
-	return vcpu->plane.vcpu0->plane.running;
+	return READ_ONCE(vcpu->plane.vcpu0->plane.running);
 }
 
 /* The run loop with planes begins, and ends. */

@@ -51,6 +51,7 @@ static atomic64_t kvm_plane_vm_ids = ATOMIC64_INIT(0);
 void kvm_plane_vcpu_init(struct kvm_vcpu *vcpu)
 {
 	vcpu->plane.vcpu0 = vcpu;
+	vcpu->plane.hyperv = vcpu->kvm->planes.hyperv[0];
 	vcpu->plane.sibling[0] = vcpu;
 	vcpu->plane.present = BIT(0);
 	vcpu->plane.running = vcpu;
@@ -277,6 +278,7 @@ static struct kvm_vcpu *kvm_plane_alloc_vcpu(struct kvm_plane *plane, struct kvm
 	vcpu->run = vcpu0->run;
 	vcpu->plane.id = plane->id;
 	vcpu->plane.vcpu0 = vcpu0;
+	vcpu->plane.hyperv = plane->kvm->planes.hyperv[plane->id];
 
 	r = kvm_arch_vcpu_create(vcpu);
 	if (r) {
@@ -452,12 +454,15 @@ static int kvm_plane_add(struct kvm *kvm, u8 id)
 	struct kvm_plane *plane;
 	struct file *file;
 	char name[16];
-	int fd;
+	int fd, r;
 
 	lockdep_assert_held(&kvm->lock);
 
 	if (kvm->planes.plane[id])
 		return -EEXIST;
+	r = kvm_arch_plane_add(kvm, id);
+	if (r)
+		return r;
 
 	plane = kzalloc(sizeof(*plane), GFP_KERNEL_ACCOUNT);
 	if (!plane)
@@ -537,6 +542,7 @@ void kvm_plane_vm_destroy(struct kvm *kvm)
 				kvm_plane_destroy_vcpu(vcpu);
 		}
 		kfree(kvm->planes.plane[id]);
+		kfree(kvm->planes.hyperv[id]);
 	}
 	kvm_plane_mem_destroy(kvm);
 	if (kvm->planes.used)

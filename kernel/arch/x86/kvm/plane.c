@@ -78,6 +78,34 @@ void kvm_arch_plane_leave_pmu(struct kvm_vcpu *vcpu)
 }
 
 /**
+ * kvm_arch_plane_add - allocate what a VM holds for an extra plane
+ * @kvm: the VM, its lock held
+ * @plane: the plane, not 0
+ *
+ * kvm_plane_vm_destroy() frees it. Nothing is done for a plane that has it, as there is
+ * after an earlier call if creating the plane failed later.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int kvm_arch_plane_add(struct kvm *kvm, u8 plane)
+{
+#ifdef CONFIG_KVM_HYPERV
+	struct kvm_hv *hv;
+
+	if (kvm->planes.hyperv[plane])
+		return 0;
+
+	hv = kzalloc(sizeof(*hv), GFP_KERNEL_ACCOUNT);
+	if (!hv)
+		return -ENOMEM;
+	mutex_init(&hv->hv_lock);
+	/* Pairs with smp_load_acquire() in kvm_hv_request_tsc_page_update(). */
+	smp_store_release(&kvm->planes.hyperv[plane], hv);
+#endif
+	return 0;
+}
+
+/**
  * kvm_arch_plane_ioctl - whether a plane's vCPU fd takes an ioctl
  * @vcpu: the plane's vCPU
  * @ioctl: the ioctl; those that get or set the state of one plane, and those that
@@ -114,6 +142,11 @@ bool kvm_arch_plane_ioctl(struct kvm_vcpu *vcpu, unsigned int ioctl)
 	case KVM_SET_MP_STATE:
 	case KVM_ENABLE_CAP:
 	case KVM_PRE_FAULT_MEMORY:
+	case KVM_HAS_DEVICE_ATTR:
+	case KVM_GET_DEVICE_ATTR:
+	case KVM_SET_DEVICE_ATTR:
+	case KVM_GET_TSC_KHZ:
+	case KVM_SET_TSC_KHZ:
 		return true;
 	case KVM_INTERRUPT:
 	case KVM_NMI:
@@ -121,33 +154,6 @@ bool kvm_arch_plane_ioctl(struct kvm_vcpu *vcpu, unsigned int ioctl)
 	default:
 		return false;
 	}
-}
-
-/* The plane tells the time that plane 0 tells, until it writes its own TSC. */
-static void kvm_plane_copy_tsc(struct kvm_vcpu *vcpu)
-{
-	struct kvm_vcpu_arch *from = &vcpu->plane.vcpu0->arch;
-	struct kvm_vcpu_arch *to = &vcpu->arch;
-
-	kvm_plane_assert_loaded(vcpu);
-
-	to->virtual_tsc_khz = from->virtual_tsc_khz;
-	to->virtual_tsc_mult = from->virtual_tsc_mult;
-	to->virtual_tsc_shift = from->virtual_tsc_shift;
-	to->tsc_always_catchup = from->tsc_always_catchup;
-	to->tsc_catchup = from->tsc_catchup;
-	to->this_tsc_nsec = from->this_tsc_nsec;
-	to->this_tsc_write = from->this_tsc_write;
-	to->this_tsc_generation = from->this_tsc_generation;
-
-	to->l1_tsc_scaling_ratio = from->l1_tsc_scaling_ratio;
-	to->tsc_scaling_ratio = from->l1_tsc_scaling_ratio;
-	if (kvm_caps.has_tsc_control)
-		kvm_x86_call(write_tsc_multiplier)(vcpu);
-
-	to->l1_tsc_offset = from->l1_tsc_offset;
-	to->tsc_offset = from->l1_tsc_offset;
-	kvm_x86_call(write_tsc_offset)(vcpu);
 }
 
 /* CPUID is the same in all planes, and refused to change once there is a second one. */
@@ -213,7 +219,7 @@ int kvm_arch_plane_vcpu_create(struct kvm_vcpu *vcpu)
 	vcpu->arch.mp_state = KVM_MP_STATE_RUNNABLE;
 
 	vcpu_load(vcpu);
-	kvm_plane_copy_tsc(vcpu);
+	kvm_plane_init_tsc(vcpu);
 	r = kvm_plane_copy_cpuid(vcpu) ?: kvm_plane_copy_enforcement(vcpu);
 	vcpu_put(vcpu);
 	return r;

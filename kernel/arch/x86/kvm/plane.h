@@ -27,6 +27,88 @@ unsigned int __kvm_plane_pte_access(struct kvm *kvm, u8 plane, gfn_t gfn);
 bool __kvm_plane_denies(struct kvm_vcpu *vcpu, gpa_t gpa, u64 access,
 			struct x86_exception *exception);
 bool __kvm_plane_denies_msr(struct kvm_vcpu *vcpu, u32 msr, u64 data);
+void kvm_plane_init_tsc(struct kvm_vcpu *vcpu);
+void __kvm_plane_share_tsc(struct kvm_vcpu *vcpu);
+void __kvm_plane_tsc_set(struct kvm_vcpu *vcpu, u8 how);
+void __kvm_plane_tsc_written(struct kvm_vcpu *vcpu);
+bool __kvm_plane_tsc_matches(struct kvm_vcpu *vcpu);
+
+/* x86.c has them for itself in stock KVM. */
+void kvm_vcpu_write_tsc_offset(struct kvm_vcpu *vcpu, u64 l1_offset);
+void kvm_vcpu_write_tsc_multiplier(struct kvm_vcpu *vcpu, u64 l1_multiplier);
+
+/**
+ * enum kvm_plane_tsc - whose value the TSC of a plane has
+ * @KVM_PLANE_TSC_FOLLOWS: plane 0's, whatever userspace sets that to
+ * @KVM_PLANE_TSC_NEAR: the one that userspace wrote to MSR_IA32_TSC; plane 0's if that is no more
+ *	than a second away, as KVM takes vCPUs for synchronized that are set so
+ * @KVM_PLANE_TSC_OWN: its own
+ */
+enum kvm_plane_tsc {
+	KVM_PLANE_TSC_FOLLOWS,
+	KVM_PLANE_TSC_NEAR,
+	KVM_PLANE_TSC_OWN,
+};
+
+/**
+ * kvm_plane_share_tsc - have the planes of a vCPU share what they share of the TSC
+ * @vcpu: the plane's vCPU on which userspace has made an ioctl, not loaded
+ */
+static inline void kvm_plane_share_tsc(struct kvm_vcpu *vcpu)
+{
+	if (kvm_vcpu_has_planes(vcpu))
+		__kvm_plane_share_tsc(vcpu);
+}
+
+/**
+ * kvm_plane_tsc_set - userspace set the TSC
+ * @vcpu: the plane's vCPU
+ * @how: enum kvm_plane_tsc; of no effect in plane 0
+ */
+static inline void kvm_plane_tsc_set(struct kvm_vcpu *vcpu, u8 how)
+{
+	if (vcpu->plane.id)
+		__kvm_plane_tsc_set(vcpu, how);
+}
+
+/**
+ * kvm_plane_tsc_written - the guest wrote the TSC
+ * @vcpu: the vCPU of the plane that did
+ */
+static inline void kvm_plane_tsc_written(struct kvm_vcpu *vcpu)
+{
+	if (kvm_vcpu_has_planes(vcpu))
+		__kvm_plane_tsc_written(vcpu);
+}
+
+/**
+ * kvm_plane_tsc_matches - whether all vCPUs of a plane have the same TSC
+ * @vcpu: one of them
+ *
+ * KVM uses the master clock only while those of plane 0 have.
+ */
+static inline bool kvm_plane_tsc_matches(struct kvm_vcpu *vcpu)
+{
+	return !vcpu->plane.id || __kvm_plane_tsc_matches(vcpu);
+}
+
+/**
+ * kvm_plane_yield_target - the vCPU whose thread is to run in place of another's
+ * @vcpu: the vCPU that yields
+ * @target: the vCPU of plane 0 that has the APIC id there; NULL if there is none
+ * @id: the APIC id
+ *
+ * Return: the plane that runs or ran last, as that is the one that was preempted; or NULL.
+ */
+static inline struct kvm_vcpu *kvm_plane_yield_target(struct kvm_vcpu *vcpu,
+						      struct kvm_vcpu *target, unsigned long id)
+{
+	if (!kvm_vcpu_has_planes(vcpu))
+		return target;
+	if (vcpu->plane.id)
+		target = kvm_get_vcpu_by_id(vcpu->kvm, id);
+	return target ? kvm_plane_running(target) : NULL;
+}
 
 /**
  * kvm_plane_emulate_hypercall - the exit handler of hypercalls
