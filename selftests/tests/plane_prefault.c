@@ -3,6 +3,7 @@
  * KVM_PRE_FAULT_MEMORY on the fd of a plane's vCPU maps memory for that plane,
  * and fails as it does on plane 0's.
  */
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -44,16 +45,21 @@ static void touch_forever(void)
 
 static __u64 *memory;
 
-static void add_slot(struct vm *vm, __u32 slot, __u64 gpa, void *start)
+static void set_slot(struct vm *vm, __u32 slot, __u64 gpa, void *start, __u64 size)
 {
 	struct kvm_userspace_memory_region region = {
 		.slot = slot,
 		.guest_phys_addr = gpa,
-		.memory_size = NR_PAGES * PAGE,
+		.memory_size = size,
 		.userspace_addr = (unsigned long)start,
 	};
 
 	vm_ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region);
+}
+
+static void add_slot(struct vm *vm, __u32 slot, __u64 gpa, void *start)
+{
+	set_slot(vm, slot, gpa, start, NR_PAGES * PAGE);
 }
 
 /* Two planes; memory in small pages that are there, and a slot where there is none. */
@@ -229,11 +235,67 @@ static void never_ran(enum test_how how)
 	vm_free(vm);
 }
 
+/* Page tables are thrown away with a slot, and no plane has run since that could see it. */
+static void after_deletion(enum test_how how)
+{
+	struct vm *vm = start();
+	int plane;
+
+	for (plane = 0; plane < 2; plane++) {
+		struct kvm_pre_fault_memory range = { .gpa = GPA, .size = NR_PAGES * PAGE };
+
+		set_slot(vm, SLOT_NO_MEMORY, GPA_NO_MEMORY, NULL, 0);
+		vm_ioctl(vm->vcpu[plane], KVM_PRE_FAULT_MEMORY, &range);
+		ASSERT_EQ(range.size, 0);
+		ASSERT(faults_of_touching(vm, plane) < NR_PAGES / 8);
+		add_slot(vm, SLOT_NO_MEMORY, GPA_NO_MEMORY, memory);
+	}
+	vm_free(vm);
+}
+
+static volatile bool stop;
+
+static void *pre_fault(void *arg)
+{
+	struct vm *vm = arg;
+
+	while (!stop) {
+		struct kvm_pre_fault_memory range = { .gpa = GPA, .size = NR_PAGES * PAGE };
+
+		if (ioctl(vm->vcpu[1], KVM_PRE_FAULT_MEMORY, &range) &&
+		    errno != EAGAIN && errno != ENOENT)
+			fail("KVM_PRE_FAULT_MEMORY: %s", strerror(errno));
+	}
+	return arg;
+}
+
+/* The slot that is pre-faulted, and another one */
+static void while_deleted(enum test_how how)
+{
+	struct vm *vm = start();
+	pthread_t thread;
+	int i;
+
+	ASSERT(!pthread_create(&thread, NULL, pre_fault, vm));
+	for (i = 0; i < 200; i++) {
+		set_slot(vm, SLOT, GPA, NULL, 0);
+		add_slot(vm, SLOT, GPA, memory);
+		set_slot(vm, SLOT_NO_MEMORY, GPA_NO_MEMORY, NULL, 0);
+		add_slot(vm, SLOT_NO_MEMORY, GPA_NO_MEMORY, memory);
+	}
+	stop = true;
+	pthread_join(thread, NULL);
+	faults_of_touching(vm, 1);
+	vm_free(vm);
+}
+
 const struct test tests[] = {
 	TEST("a plane takes no page fault where its memory was pre-faulted", maps),
 	TEST("pre-faulting fails in a plane with the errors that it fails with in plane 0", errors),
 	TEST("what was pre-faulted before an error is told", part),
 	TEST("memory is pre-faulted by its guest-physical address, whatever state the plane is in",
 	     never_ran),
+	TEST("memory is pre-faulted after another memory slot was deleted", after_deletion),
+	TEST("a memory slot can be deleted while it is pre-faulted", while_deleted),
 	{ }
 };
