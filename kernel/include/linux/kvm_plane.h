@@ -36,6 +36,7 @@ struct module;
  *	@plane is, never unset
  * @used: counted in kvm_planes_used
  * @created: there is one
+ * @forbidden: there cannot be one; set under kvm->lock, and @created is not set then
  * @split_fpu: each plane has an FPU of its own; fixed once there is one
  * @policy: switches planes in the kernel; RCU; set under kvm->lock, unset by cmpxchg
  * @eject: the last ejection, complete once kind is set
@@ -57,6 +58,7 @@ struct kvm_plane_vm {
 	struct kvm_hv *hyperv[KVM_MAX_PLANES];
 	bool used;
 	bool created;
+	bool forbidden;
 	bool split_fpu;
 	bool hypercall_exits;
 	bool vmgexit_exits;

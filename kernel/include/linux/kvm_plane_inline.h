@@ -16,7 +16,17 @@ static inline bool kvm_has_planes(struct kvm *kvm)
 	return static_branch_unlikely(&kvm_planes_used.key) && READ_ONCE(kvm->planes.created);
 }
 
-/* The same, of the VM of a vCPU: nothing is loaded as long as no VM has planes. */
+/**
+ * kvm_plane_forbid - a VM that has no planes cannot have any from now on
+ * @kvm: the VM, its lock held; the caller has seen that kvm_has_planes() is not true
+ * @forbidden: whether that is so
+ */
+static inline void kvm_plane_forbid(struct kvm *kvm, bool forbidden)
+{
+	WRITE_ONCE(kvm->planes.forbidden, forbidden);
+}
+
+/* As kvm_has_planes(), of the VM of a vCPU: nothing is loaded as long as no VM has planes. */
 static inline bool kvm_vcpu_has_planes(struct kvm_vcpu *vcpu)
 {
 	return static_branch_unlikely(&kvm_planes_used.key) &&

@@ -458,6 +458,9 @@ static int kvm_plane_add(struct kvm *kvm, u8 id)
 
 	lockdep_assert_held(&kvm->lock);
 
+	/* Whether it can have planes may have changed since that was asked without the lock. */
+	if (!kvm_arch_has_planes(kvm))
+		return -EINVAL;
 	if (kvm->planes.plane[id])
 		return -EEXIST;
 	r = kvm_arch_plane_add(kvm, id);

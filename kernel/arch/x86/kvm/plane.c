@@ -27,11 +27,11 @@
  * kvm_arch_has_planes - whether a VM can have planes
  * @kvm: the VM; NULL asks for any type of VM
  *
- * Not one whose registers KVM cannot read.
+ * Not one whose registers KVM cannot read. Of those with SEV-ES the type need not tell.
  */
 bool kvm_arch_has_planes(struct kvm *kvm)
 {
-	return !kvm || !kvm->arch.has_protected_state;
+	return !kvm || !(kvm->arch.has_protected_state || READ_ONCE(kvm->planes.forbidden));
 }
 
 /**
