@@ -36,8 +36,8 @@ static void exits(enum test_how how)
 	ASSERT_EQ(enable(vm, KVM_CAP_PLANE, 0, KVM_PLANE_EXIT_HYPERCALL, 0, ~0ULL, 0), 0);
 	ASSERT_EQ(enable(vm, KVM_CAP_PLANE, 0, 0, 0, 0, 0), 0);
 	ASSERT_ERRNO(enable(vm, KVM_CAP_PLANE, 1, 0, 0, 0, 0), EINVAL);
-	ASSERT_ERRNO(enable(vm, KVM_CAP_PLANE, 0, 4, 0, 0, 0), EINVAL);
-	ASSERT_ERRNO(enable(vm, KVM_CAP_PLANE, 0, 5, 1, 2, 0), EINVAL);
+	ASSERT_ERRNO(enable(vm, KVM_CAP_PLANE, 0, 8, 0, 0, 0), EINVAL);
+	ASSERT_ERRNO(enable(vm, KVM_CAP_PLANE, 0, 9, 1, 2, 0), EINVAL);
 	ASSERT_EQ(enable(vm, KVM_CAP_PLANE, 0, KVM_PLANE_EXIT_VMGEXIT, 0, 0, 0), 0);
 	ASSERT_ERRNO(enable(vm, KVM_CAP_PLANE, 0, KVM_PLANE_EXIT_VMGEXIT, 0, 2, 0), EINVAL);
 	ASSERT_ERRNO(enable(vm, KVM_CAP_PLANE, 0, 1ULL << 63 | 1, 1, 2, 0), EINVAL);

@@ -27,11 +27,16 @@
  * when the guest uses the Hyper-V interface, else all of RAX. With
  * KVM_PLANE_EXIT_VMGEXIT in args[0] so does VMGEXIT, which is VMMCALL with a REP
  * prefix and has no number.
+ *
+ * KVM_PLANE_DROP_INIT in args[0] has INIT and SIPI ignored by every plane of a vCPU but
+ * its highest-numbered one, as Hyper-V does with VTLs: a guest starts a virtual processor
+ * with two VTLs by a hypercall. Without it they reach the plane that they are sent in.
  * EINVAL: unknown bits, flags, or a range that is empty.
  */
 #define KVM_CAP_PLANE		0x504c0000
 #define KVM_PLANE_EXIT_HYPERCALL	(1ULL << 0)
 #define KVM_PLANE_EXIT_VMGEXIT		(1ULL << 1)
+#define KVM_PLANE_DROP_INIT		(1ULL << 2)
 
 /**
  * KVM_CAP_PLANE_FPU - each plane has an FPU of its own (system, vm)
@@ -110,6 +115,8 @@
  * is each capability of a vCPU; of those that restrict what a guest is offered
  * (KVM_CAP_HYPERV_ENFORCE_CPUID and KVM_CAP_ENFORCE_PV_FEATURE_CPUID) it begins with
  * what plane 0 has then.
+ *
+ * KVM_PRE_FAULT_MEMORY fails with EAGAIN where a memory slot is being deleted or moved.
  *
  * Where userspace has the local APICs, KVM_INTERRUPT and KVM_NMI interrupt the plane;
  * where KVM has them, KVM_SIGNAL_MSI does.

@@ -44,6 +44,7 @@ struct module;
  * @hypercall_last: the last one
  * @hypercall_exits: whether any does
  * @vmgexit_exits: whether VMGEXIT does
+ * @drop_init: only the highest plane of a vCPU gets INIT and SIPI
  * @latches: MSRs that each plane has because of a policy, up to the first 0; added to under
  *	kvm->lock, never removed
  * @watched: a policy wants, or wanted, to know of events of planes that do not run
@@ -62,6 +63,7 @@ struct kvm_plane_vm {
 	bool split_fpu;
 	bool hypercall_exits;
 	bool vmgexit_exits;
+	bool drop_init;
 	bool watched;
 	u32 latches[KVM_PLANE_NR_LATCHES];
 	u64 hypercall_first;

@@ -155,7 +155,8 @@ static int kvm_plane_enable_exits(struct kvm *kvm, struct kvm_enable_cap *cap)
 {
 	bool exits = cap->args[0] & KVM_PLANE_EXIT_HYPERCALL;
 
-	if (cap->args[0] & ~(KVM_PLANE_EXIT_HYPERCALL | KVM_PLANE_EXIT_VMGEXIT) || cap->args[3])
+	if (cap->args[0] & ~(KVM_PLANE_EXIT_HYPERCALL | KVM_PLANE_EXIT_VMGEXIT |
+			     KVM_PLANE_DROP_INIT) || cap->args[3])
 		return -EINVAL;
 	if (exits ? cap->args[1] > cap->args[2] : cap->args[1] || cap->args[2])
 		return -EINVAL;
@@ -166,6 +167,7 @@ static int kvm_plane_enable_exits(struct kvm *kvm, struct kvm_enable_cap *cap)
 	WRITE_ONCE(kvm->planes.hypercall_last, cap->args[2]);
 	WRITE_ONCE(kvm->planes.hypercall_exits, exits);
 	WRITE_ONCE(kvm->planes.vmgexit_exits, cap->args[0] & KVM_PLANE_EXIT_VMGEXIT);
+	WRITE_ONCE(kvm->planes.drop_init, cap->args[0] & KVM_PLANE_DROP_INIT);
 	return 0;
 }
 

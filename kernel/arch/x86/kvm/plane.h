@@ -93,6 +93,18 @@ static inline bool kvm_plane_tsc_matches(struct kvm_vcpu *vcpu)
 }
 
 /**
+ * kvm_plane_drops_init - whether a plane does not get INIT and SIPI
+ * @vcpu: the plane's vCPU
+ *
+ * TLFS, "Virtual processor execution management": those for a VTL that is not the highest one.
+ */
+static inline bool kvm_plane_drops_init(struct kvm_vcpu *vcpu)
+{
+	return kvm_vcpu_has_planes(vcpu) && READ_ONCE(vcpu->kvm->planes.drop_init) &&
+	       READ_ONCE(vcpu->plane.vcpu0->plane.present) >> (vcpu->plane.id + 1);
+}
+
+/**
  * kvm_plane_yield_target - the vCPU whose thread is to run in place of another's
  * @vcpu: the vCPU that yields
  * @target: the vCPU of plane 0 that has the APIC id there; NULL if there is none
