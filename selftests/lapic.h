@@ -15,6 +15,7 @@
 #define APIC_ISR	0x100
 #define APIC_IRR	0x200
 #define APIC_LVTT	0x320
+#define APIC_LVTT_DEADLINE	(2U << 17)
 #define APIC_LVT0	0x350
 #define APIC_LVT_EXTINT	(7U << 8)
 #define APIC_TMICT	0x380

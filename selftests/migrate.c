@@ -73,6 +73,8 @@ static void restore_plane(struct vm *vm, int plane, struct plane_state *state)
 	vm_ioctl(vcpu, KVM_SET_SREGS2, &state->sregs);
 	vm_ioctl(vcpu, KVM_SET_XCRS, &state->xcrs);
 	vm_ioctl(vcpu, KVM_SET_XSAVE, &state->xsave);
+	/* Before the MSRs: KVM forgets a TSC deadline unless the timer is in that mode. */
+	vm_ioctl(vcpu, KVM_SET_LAPIC, &state->lapic);
 	for (i = 0; i < nr_msrs; i++) {
 		if (vm_get_msr(vm, plane, msrs[i]) == state->msr[i])
 			continue;
@@ -80,7 +82,6 @@ static void restore_plane(struct vm *vm, int plane, struct plane_state *state)
 			fail("MSR %#x, plane %d, cannot be %#llx", msrs[i], plane, state->msr[i]);
 	}
 	vm_ioctl(vcpu, KVM_SET_REGS, &state->regs);
-	vm_ioctl(vcpu, KVM_SET_LAPIC, &state->lapic);
 	vm_ioctl(vcpu, KVM_SET_DEBUGREGS, &state->debugregs);
 	vm_ioctl(vcpu, KVM_SET_VCPU_EVENTS, &state->events);
 	vm_ioctl(vcpu, KVM_SET_MP_STATE, &state->mp_state);

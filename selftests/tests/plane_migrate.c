@@ -27,6 +27,10 @@
 #define VECTOR		0x50
 #define TIMER_VECTOR	0x51
 
+#define MSR_TSC			0x10
+#define MSR_TSC_DEADLINE	0x6e0
+#define CPUID_TSC_DEADLINE	(1U << 24)	/* CPUID.1:ECX */
+
 static __u64 rng;
 
 /* The VMM's part of it: what it knows of VTLs, and who switches them from now on. */
@@ -303,6 +307,32 @@ static void timers(enum test_how how)
 	vm_free(vm);
 }
 
+static void deadline(enum test_how how)
+{
+	struct vm *vm = vm_create(3);
+	__u64 khz, when;
+	int i;
+
+	if (!(vm_cpuid(vm, 1, 0)->ecx & CPUID_TSC_DEADLINE))
+		skip("no TSC deadline timer");
+	migrate_init(vm);
+	for (i = 0; i < 3; i++) {
+		vm_start(vm, i, i ? sync_forever : spin);
+		lapic_enable(vm->vcpu[i]);
+	}
+	khz = vm_ioctl(vm->vcpu[1], KVM_GET_TSC_KHZ, 0);
+	lapic_set(vm->vcpu[1], APIC_LVTT, TIMER_VECTOR | APIC_LVTT_DEADLINE);
+	when = vm_get_msr(vm, 1, MSR_TSC) + 3000 * khz;
+	ASSERT(vm_set_msr(vm, 1, MSR_TSC_DEADLINE, when));
+	vm = vm_migrate(vm, vm_create);
+	ASSERT(!lapic_in_irr(vm->vcpu[1], TIMER_VECTOR));
+	ASSERT_EQ(vm_get_msr(vm, 1, MSR_TSC_DEADLINE), when);
+	expect_event(vm, 1);
+	ASSERT(lapic_in_irr(vm->vcpu[1], TIMER_VECTOR));
+	ASSERT(vm_get_msr(vm, 1, MSR_TSC) >= when);
+	vm_free(vm);
+}
+
 #define PORT_IN		0x910
 
 static void read_port(void)
@@ -409,6 +439,7 @@ const struct test tests[] = {
 	TEST("a VTL that was suspended is, and the return goes there", suspended),
 	TEST("interrupts that are pending in planes that do not run are not lost", pending_events),
 	TEST("nor are APIC timers", timers),
+	TEST("nor are TSC deadlines", deadline),
 	TEST("nor is a HLT that a plane was in", halted),
 	TEST("nor is what a device answered to a plane", unfinished_exit),
 	{ }
