@@ -176,6 +176,21 @@ static void when_told(enum test_how how)
 	mem_free(&m);
 }
 
+/* What userspace sets, KVM writes at once, if anything; as when a VM is restored. */
+static void by_userspace(enum test_how how)
+{
+	struct mem_vm m = start();
+	unsigned int i;
+
+	mem_attr(&m, 1, PAGE, MEM_PAGE, NONE);
+	for (i = 0; i < ARRAY_SIZE(msrs); i++) {
+		note("MSR %#x", msrs[i].msr);
+		ASSERT(vm_set_msr(m.vm, 1, msrs[i].msr, PAGE + msrs[i].flags));
+		ASSERT(vm_set_msr(m.vm, 1, msrs[i].msr, 0));
+	}
+	mem_free(&m);
+}
+
 static void no_need(struct mem_vm *m)
 {
 }
@@ -266,7 +281,7 @@ static void later(enum test_how how)
 		ASSERT(writes(&m, i));
 		mem_attr(&m, 0, PAGE, MEM_PAGE, 0);
 
-		mem_attr(&m, 1, PAGE, MEM_PAGE, NW);
+		mem_attr(&m, 1, PAGE, MEM_PAGE, NONE);
 		ASSERT(vm_set_msr(m.vm, 1, areas[i].msr, 0));
 		ASSERT(vm_set_msr(m.vm, 1, areas[i].msr, PAGE | areas[i].flags));
 		ASSERT(!writes(&m, i));
@@ -335,10 +350,45 @@ static void smm(enum test_how how)
 	ASSERT(!saved(&m));
 }
 
+#define PORT	0x98
+
+/* SMM code may have moved SMBASE: what RSM loads is then wherever it likes. */
+static void rsm(enum test_how how)
+{
+	static const __u8 code[] = { 0xe6, PORT, 0x0f, 0xaa };	/* OUT; RSM */
+	struct mem_vm m = start();
+	struct kvm_userspace_memory_region smram = {
+		.slot = SMM_SLOTS | MEM_SLOT,
+		.guest_phys_addr = SMBASE,
+		.memory_size = SMRAM_SIZE,
+		.userspace_addr = (unsigned long)m.mem,
+	};
+	int i;
+
+	vm_ioctl(m.vm->fd, KVM_SET_USER_MEMORY_REGION, &smram);
+	memcpy(m.mem + SMM_ENTRY, code, sizeof(code));
+	run_to_sync(&m, 0);
+	for (i = 0; i < 2; i++) {
+		vm_ioctl(m.vm->vcpu[0], KVM_SMI, 0);
+		vm_run(m.vm);
+		ASSERT_EXIT(m.vm, KVM_EXIT_IO);
+		ASSERT_EQ(m.vm->run->io.port, PORT);
+		if (i)
+			mem_attr(&m, 0, SMBASE + SAVE_AREA, MEM_PAGE, NONE);
+		vm_run(m.vm);
+		if (i)
+			ASSERT_EXIT(m.vm, KVM_EXIT_SHUTDOWN);
+		else
+			ASSERT(vm_guest_call(m.vm));
+	}
+}
+
 const struct test tests[] = {
 	TEST("a plane that has KVM write where it may not exits, and can try again", when_told),
+	TEST("userspace sets MSRs whatever the plane may write", by_userspace),
 	TEST("KVM does not write there later either", later),
 	TEST("nor for a nested hypervisor", nested),
 	TEST("nor the state of a plane that enters SMM", smm),
+	TEST("RSM shuts a plane down that may not read its state", rsm),
 	{ }
 };

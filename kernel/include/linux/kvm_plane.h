@@ -153,7 +153,8 @@ struct kvm_plane_page {
  * @vmgexit: it is a VMGEXIT
  * @held: an event of this plane was not injected, or is userspace's to see to
  *	(enum kvm_plane_hold)
- * @mem_exempt: KVM makes an access that the plane has made already
+ * @mem_exempt: the thread that has loaded this vCPU makes an access for userspace, or one that
+ *	the plane has made already
  * @mem_fault: the access that KVM did not make for the plane, as it may not;
  *	none if flags is 0
  * @id: the plane
@@ -292,6 +293,8 @@ void kvm_plane_watch(struct kvm *kvm);
 /* Memory attributes; kernel-doc is in plane_mem.c. */
 u64 kvm_plane_mem_attrs(struct kvm *kvm, u8 plane, gfn_t gfn);
 bool kvm_plane_mem_uniform(struct kvm *kvm, u8 plane, gfn_t start, gfn_t end, u64 attrs);
+bool kvm_plane_mem_exempt(struct kvm_vcpu *vcpu);
+bool __kvm_plane_refuses(struct kvm_vcpu *vcpu, gpa_t gpa, u64 len, u64 attr);
 void kvm_plane_mem_deny(struct kvm_vcpu *vcpu, gpa_t gpa, u64 flags);
 int kvm_plane_mem_fault(struct kvm_vcpu *vcpu);
 void kvm_plane_mem_destroy(struct kvm *kvm);
@@ -410,6 +413,7 @@ void kvm_arch_plane_inject(struct kvm_vcpu *vcpu, u32 vector);
 bool kvm_arch_plane_skip_insn(struct kvm_vcpu *vcpu, int *r);
 void kvm_arch_plane_carry(struct kvm_vcpu *from, struct kvm_vcpu *to, u32 state);
 bool kvm_arch_plane_mem_valid(u64 attrs);
+bool kvm_arch_plane_mem_exempt(unsigned int ioctl);
 void kvm_arch_plane_mem_zap_tables(struct kvm *kvm, u8 plane, gfn_t start, gfn_t end);
 
 #endif /* __KVM_PLANE_H */

@@ -53,26 +53,95 @@ static inline bool kvm_vcpu_mem_restricted(struct kvm_vcpu *vcpu)
 }
 
 /**
- * kvm_plane_may_write - whether KVM may write for a plane, where that chose
+ * kvm_plane_refuses - see whether a plane may not access memory that KVM accesses for it
+ * @vcpu: the plane's vCPU
+ * @gpa: the address of the first byte
+ * @len: the number of bytes, not 0; they may cross pages
+ * @attr: KVM_MEMORY_ATTRIBUTE_NR before KVM reads, KVM_MEMORY_ATTRIBUTE_NW before it writes
+ *
+ * KVM's functions that access guest memory and take a vCPU ask here, so that their callers
+ * need not. The caller is in an SRCU read section until it has made the access, or the access
+ * may go on when the plane may not make it any more. If the plane may not, the caller acts as
+ * if there were no memory. What userspace does by an ioctl, and what the plane has done
+ * already, is not refused. A caller that has asked already, to have the plane exit, uses the
+ * functions with two underscores: asked twice, the attributes may answer differently.
+ */
+static inline bool kvm_plane_refuses(struct kvm_vcpu *vcpu, gpa_t gpa, u64 len, u64 attr)
+{
+	return kvm_vcpu_mem_restricted(vcpu) && __kvm_plane_refuses(vcpu, gpa, len, attr);
+}
+
+/**
+ * kvm_plane_may_write - see whether a plane may write where KVM writes by a pointer of its own
  * @vcpu: the plane's vCPU
  * @gpa: the address, of something that does not cross a page
  *
- * What KVM writes is in an SRCU read section, or it may go on when the plane
- * may not any more. If not, the caller is to act as if there were no memory.
+ * As kvm_plane_refuses(), for what may happen in the middle of an ioctl and is not done by it.
  */
 static inline bool kvm_plane_may_write(struct kvm_vcpu *vcpu, gpa_t gpa)
 {
-	return !kvm_plane_mem_restricted(vcpu->kvm, vcpu->plane.id) ||
+	return !kvm_vcpu_mem_restricted(vcpu) ||
 	       !(kvm_plane_mem_attrs(vcpu->kvm, vcpu->plane.id, gpa >> PAGE_SHIFT) &
 		 KVM_MEMORY_ATTRIBUTE_NW);
 }
 
-/* The same for reading. */
-static inline bool kvm_plane_may_read(struct kvm_vcpu *vcpu, gpa_t gpa)
+/*
+ * KVM's functions that access guest memory and take no vCPU, for a plane. They use the first
+ * address space, whether the plane is in SMM or not. Return: 0, or -EFAULT.
+ */
+
+static inline int kvm_plane_read_guest(struct kvm_vcpu *vcpu, gpa_t gpa, void *data,
+				       unsigned long len)
 {
-	return !kvm_plane_mem_restricted(vcpu->kvm, vcpu->plane.id) ||
-	       !(kvm_plane_mem_attrs(vcpu->kvm, vcpu->plane.id, gpa >> PAGE_SHIFT) &
-		 KVM_MEMORY_ATTRIBUTE_NR);
+	if (kvm_plane_refuses(vcpu, gpa, len, KVM_MEMORY_ATTRIBUTE_NR))
+		return -EFAULT;
+	return kvm_read_guest(vcpu->kvm, gpa, data, len);
+}
+
+static inline int kvm_plane_write_guest(struct kvm_vcpu *vcpu, gpa_t gpa, const void *data,
+					unsigned long len)
+{
+	if (kvm_plane_refuses(vcpu, gpa, len, KVM_MEMORY_ATTRIBUTE_NW))
+		return -EFAULT;
+	return kvm_write_guest(vcpu->kvm, gpa, data, len);
+}
+
+static inline int kvm_plane_clear_guest(struct kvm_vcpu *vcpu, gpa_t gpa, unsigned long len)
+{
+	if (kvm_plane_refuses(vcpu, gpa, len, KVM_MEMORY_ATTRIBUTE_NW))
+		return -EFAULT;
+	return kvm_clear_guest(vcpu->kvm, gpa, len);
+}
+
+static inline int kvm_plane_read_cached(struct kvm_vcpu *vcpu, struct gfn_to_hva_cache *ghc,
+					void *data, unsigned int offset, unsigned long len)
+{
+	if (kvm_plane_refuses(vcpu, ghc->gpa + offset, len, KVM_MEMORY_ATTRIBUTE_NR))
+		return -EFAULT;
+	return kvm_read_guest_offset_cached(vcpu->kvm, ghc, data, offset, len);
+}
+
+static inline int kvm_plane_write_cached(struct kvm_vcpu *vcpu, struct gfn_to_hva_cache *ghc,
+					 void *data, unsigned int offset, unsigned long len)
+{
+	if (kvm_plane_refuses(vcpu, ghc->gpa + offset, len, KVM_MEMORY_ATTRIBUTE_NW))
+		return -EFAULT;
+	return kvm_write_guest_offset_cached(vcpu->kvm, ghc, data, offset, len);
+}
+
+/*
+ * An ioctl of a vCPU begins, and ends. Those that get or set the state of a plane are
+ * userspace's: KVM accesses memory for them that the plane may not access.
+ */
+static inline void kvm_plane_ioctl_begin(struct kvm_vcpu *vcpu, unsigned int ioctl)
+{
+	if (static_branch_unlikely(&kvm_planes_used.key))
+		WRITE_ONCE(vcpu->plane.mem_exempt, kvm_arch_plane_mem_exempt(ioctl));
+}
+
+static inline void kvm_plane_ioctl_end(struct kvm_vcpu *vcpu)
+{
+	WRITE_ONCE(vcpu->plane.mem_exempt, false);
 }
 
 static inline struct kvm_vcpu *kvm_vcpu_sibling(struct kvm_vcpu *vcpu, unsigned int id)

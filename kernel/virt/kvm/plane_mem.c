@@ -96,6 +96,29 @@ bool kvm_plane_mem_uniform(struct kvm *kvm, u8 plane, gfn_t start, gfn_t end, u6
 	return !attrs || start == end;
 }
 
+/**
+ * kvm_plane_mem_exempt - see whether an access is not bound by the attributes of its plane
+ * @vcpu: the plane's vCPU
+ *
+ * Another thread may write for the vCPU at the same time, and is bound.
+ */
+bool kvm_plane_mem_exempt(struct kvm_vcpu *vcpu)
+{
+	return READ_ONCE(vcpu->plane.mem_exempt) && kvm_get_running_vcpu() == vcpu;
+}
+
+/* See kvm_plane_refuses(). */
+bool __kvm_plane_refuses(struct kvm_vcpu *vcpu, gpa_t gpa, u64 len, u64 attr)
+{
+	gfn_t gfn, last = gpa_to_gfn(gpa + len - 1);
+
+	for (gfn = gpa_to_gfn(gpa); gfn <= last; gfn++)
+		if (kvm_plane_mem_attrs(vcpu->kvm, vcpu->plane.id, gfn) & attr)
+			return !kvm_plane_mem_exempt(vcpu);
+	return false;
+}
+EXPORT_SYMBOL_GPL(__kvm_plane_refuses);
+
 /* From now on the plane's attributes are looked at. */
 static void kvm_plane_mem_restrict(struct kvm *kvm, u8 plane)
 {

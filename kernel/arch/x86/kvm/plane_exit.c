@@ -144,7 +144,7 @@ static unsigned long kvm_plane_insn_hva(struct kvm_vcpu *vcpu)
 	if (gpa == INVALID_GPA || offset_in_page(gpa) > PAGE_SIZE - sizeof(u32))
 		return 0;
 
-	hva = kvm_vcpu_gfn_to_hva(vcpu, gpa_to_gfn(gpa));
+	hva = __kvm_vcpu_gfn_to_hva(vcpu, gpa_to_gfn(gpa));
 	return kvm_is_error_hva(hva) ? 0 : hva + offset_in_page(gpa);
 }
 

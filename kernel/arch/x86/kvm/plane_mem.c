@@ -11,7 +11,9 @@
  * as if the guest had a page fault, which undoes what there is to undo; that is
  * dropped where it would be injected, and the run loop exits to userspace instead.
  *
- * Where a guest asks KVM to write, it must be allowed to write itself.
+ * Where a guest asks KVM to read or write, it must be allowed to do so itself: see
+ * kvm_plane_refuses() for accesses that then are not made, and kvm_plane_denies() and its like
+ * for instructions that then exit.
  */
 
 #include <linux/kvm_host.h>
@@ -158,9 +160,8 @@ bool __kvm_plane_denies(struct kvm_vcpu *vcpu, gpa_t gpa, u64 access,
 	else if (access & PFERR_WRITE_MASK)
 		flag = KVM_MEMORY_EXIT_FLAG_WRITE;
 
-	if (vcpu->plane.mem_exempt)
-		return false;
-	if (!(kvm_plane_mem_attrs(vcpu->kvm, vcpu->plane.id, gpa_to_gfn(gpa)) & flag))
+	if (!(kvm_plane_mem_attrs(vcpu->kvm, vcpu->plane.id, gpa_to_gfn(gpa)) & flag) ||
+	    kvm_plane_mem_exempt(vcpu))
 		return false;
 
 	kvm_plane_mem_deny(vcpu, gpa, flag);
@@ -168,6 +169,28 @@ bool __kvm_plane_denies(struct kvm_vcpu *vcpu, gpa_t gpa, u64 access,
 	if (exception)
 		*exception = (struct x86_exception) { .vector = PF_VECTOR };
 	return true;
+}
+
+/**
+ * kvm_arch_plane_mem_exempt - whether an ioctl of a vCPU is not bound by memory attributes
+ * @ioctl: the ioctl
+ *
+ * Those by which userspace gets or sets the state of a plane are not. KVM_TRANSLATE is, as it
+ * says how the plane itself would find the address.
+ */
+bool kvm_arch_plane_mem_exempt(unsigned int ioctl)
+{
+	switch (ioctl) {
+	case KVM_GET_SREGS:
+	case KVM_GET_SREGS2:
+	case KVM_SET_SREGS:
+	case KVM_SET_SREGS2:
+	case KVM_SET_MSRS:
+	case KVM_SET_NESTED_STATE:
+		return true;
+	default:
+		return false;
+	}
 }
 
 /* Which bits of an MSR are where KVM is to write, if bit 0 is set. */
