@@ -38,6 +38,8 @@
 #define VECTOR		0x50
 
 static const __u8 wrmsr_insn[] = { 0x0f, 0x30, 0xc3 };		/* WRMSR; RET */
+/* The same, emulated, as KVM has been told to do after this prefix; kvm_emulate.h */
+static const __u8 ewrmsr_insn[] = { 0x0f, 0x0b, 'k', 'v', 'm', 0x0f, 0x30, 0xc3 };
 static const __u8 vmsave_insn[] = { 0x0f, 0x01, 0xdb, 0xc3 };	/* VMSAVE; RET */
 static const void *volatile insn;
 static __u64 insn_rax, insn_rcx;
@@ -172,6 +174,40 @@ static void when_told(enum test_how how)
 		if (msrs[i].writes)
 			ASSERT(touched(&m));
 		vm_set_msr(m.vm, 1, msrs[i].msr, 0);
+	}
+	mem_free(&m);
+}
+
+/* Userspace wants to see each access to an MSR that fails. */
+static void exits_for_msrs(enum test_how how)
+{
+	const __u64 reasons = KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN |
+			      KVM_MSR_EXIT_REASON_FILTER;
+	struct mem_vm m = start();
+	struct kvm_regs regs;
+	unsigned int i;
+
+	if (vm_enable_cap(m.vm->fd, KVM_CAP_X86_USER_SPACE_MSR, reasons, 0, 0))
+		fail("KVM_CAP_X86_USER_SPACE_MSR: %s", strerror(errno));
+	for (i = 0; i < 2 * ARRAY_SIZE(msrs); i++) {
+		note("MSR %#x", msrs[i / 2].msr);
+		tell_wrmsr(msrs[i / 2].msr, PAGE + msrs[i / 2].flags);
+		if (i & 1)
+			insn = ewrmsr_insn;
+		fill(&m, PATTERN);
+		mem_attr(&m, 1, PAGE, MEM_PAGE, NW);
+		mem_fault(&m, 1, PAGE, NW);
+		vm_ioctl(m.vm->vcpu[1], KVM_GET_REGS, &regs);
+		ASSERT_EQ(regs.rip, (unsigned long)insn + sizeof(ewrmsr_insn) * (i & 1) -
+				    sizeof(wrmsr_insn) * (i & 1));
+		mem_fault(&m, 1, PAGE, NW);
+		ASSERT(!touched(&m));
+
+		mem_attr(&m, 1, PAGE, MEM_PAGE, 0);
+		ASSERT_EQ(run_to_sync(&m, 1), 0);
+		insn = NULL;
+		ASSERT_EQ(run_to_sync(&m, 1), 0);
+		vm_set_msr(m.vm, 1, msrs[i / 2].msr, 0);
 	}
 	mem_free(&m);
 }
@@ -385,6 +421,7 @@ static void rsm(enum test_how how)
 
 const struct test tests[] = {
 	TEST("a plane that has KVM write where it may not exits, and can try again", when_told),
+	TEST("it does so, too, if userspace is to see MSRs that fail", exits_for_msrs),
 	TEST("userspace sets MSRs whatever the plane may write", by_userspace),
 	TEST("KVM does not write there later either", later),
 	TEST("nor for a nested hypervisor", nested),

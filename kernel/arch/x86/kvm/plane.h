@@ -314,16 +314,26 @@ static inline bool kvm_plane_denied(struct kvm_vcpu *vcpu)
 
 /**
  * kvm_plane_denies_msr - see whether an MSR lets KVM write where its plane may not
- * @vcpu: the plane's vCPU, at the instruction that writes the MSR
+ * @vcpu: the plane's vCPU, which writes the MSR
  * @msr: its number
  * @data: what it is to have
  *
- * Return: true if so; an exit is prepared, and KVM_RUN is to return -EFAULT.
+ * Return: true if so. The MSR is not to be written; if that is what an instruction does, the
+ * caller says so by kvm_plane_deny_msr().
  */
 static inline bool kvm_plane_denies_msr(struct kvm_vcpu *vcpu, u32 msr, u64 data)
 {
 	return kvm_vcpu_mem_restricted(vcpu) &&
 	       __kvm_plane_denies_msr(vcpu, msr, data);
+}
+
+/**
+ * kvm_plane_deny_msr - have a plane exit at an instruction that writes an MSR
+ * @vcpu: the plane's vCPU, for which kvm_plane_denies_msr() has just returned true
+ */
+static inline void kvm_plane_deny_msr(struct kvm_vcpu *vcpu)
+{
+	kvm_plane_mem_deny(vcpu, vcpu->plane.mem_fault.gpa, KVM_MEMORY_EXIT_FLAG_WRITE);
 }
 
 #endif /* __KVM_X86_PLANE_H */

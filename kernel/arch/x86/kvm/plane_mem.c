@@ -251,8 +251,7 @@ bool __kvm_plane_denies_msr(struct kvm_vcpu *vcpu, u32 msr, u64 data)
 			return false;
 	}
 
-	kvm_prepare_memory_fault_exit(vcpu, gpa & PAGE_MASK, PAGE_SIZE, false, false, false);
-	vcpu->run->memory_fault.flags = KVM_MEMORY_EXIT_FLAG_WRITE;
+	vcpu->plane.mem_fault.gpa = gpa;
 	return true;
 }
 
