@@ -144,11 +144,17 @@
  * tables, which are always accessed for writing if they have accessed bits, as
  * they are through nested page tables.
  *
- * They also hold for what KVM writes where a guest wants it: clocks, assist pages,
- * messages, a nested hypervisor's VMCBs. A plane that says so in an MSR, and may not
- * write there, exits as if it wrote itself. KVM_SET_MSRS succeeds; KVM writes
- * only as long as the plane may. If it may not write its state at SMBASE when an
- * SMI arrives, KVM_RUN fails with EIO from then on, as if there were no memory.
+ * They also hold for what KVM reads and writes where a guest wants it: parameters of
+ * hypercalls, clocks, assist pages, messages, a nested hypervisor's VMCBs and permission
+ * maps. A plane that makes a hypercall with parameters that it may not access, or that tells
+ * KVM in an MSR to write where it may not, exits as if it made the access itself, and has
+ * not executed the instruction; so it is, too, if KVM_CAP_X86_USER_SPACE_MSR asks for MSRs
+ * that fail. Otherwise KVM does as if there were no memory. If a plane may not write its state
+ * at SMBASE when an SMI arrives, KVM_RUN fails with EIO from then on.
+ *
+ * Userspace is not bound: KVM_SET_MSRS, KVM_SET_SREGS and KVM_SET_NESTED_STATE succeed, and
+ * what an MSR has KVM write at once is written. Later, KVM writes only as long as the plane
+ * may. KVM_TRANSLATE finds what the plane would find.
  */
 #define KVM_MEMORY_ATTRIBUTE_NR		(1ULL << 24)
 #define KVM_MEMORY_ATTRIBUTE_NW		(1ULL << 25)

@@ -26,6 +26,7 @@ int __kvm_plane_faultin(struct kvm_vcpu *vcpu, struct kvm_page_fault *fault);
 unsigned int __kvm_plane_pte_access(struct kvm *kvm, u8 plane, gfn_t gfn);
 bool __kvm_plane_denies(struct kvm_vcpu *vcpu, gpa_t gpa, u64 access,
 			struct x86_exception *exception);
+bool __kvm_plane_denies_param(struct kvm_vcpu *vcpu, gpa_t gpa, u64 len, u64 access);
 bool __kvm_plane_denies_msr(struct kvm_vcpu *vcpu, u32 msr, u64 data);
 void kvm_plane_init_tsc(struct kvm_vcpu *vcpu);
 void __kvm_plane_share_tsc(struct kvm_vcpu *vcpu);
@@ -310,6 +311,39 @@ static inline bool kvm_plane_denies(struct kvm_vcpu *vcpu, gpa_t gpa, u64 access
 static inline bool kvm_plane_denied(struct kvm_vcpu *vcpu)
 {
 	return unlikely(vcpu->plane.mem_fault.flags);
+}
+
+/**
+ * kvm_plane_denies_param - see whether a plane may not access what a hypercall has in memory
+ * @vcpu: the plane's vCPU, at the hypercall, of which nothing is done yet
+ * @gpa: the address of the first byte
+ * @len: the number of bytes
+ * @access: PFERR_WRITE_MASK, or 0 to read
+ *
+ * Return: true if it may not. The caller leaves the hypercall as it is; the next turn of
+ * the run loop tells userspace, and the plane makes the hypercall again.
+ */
+static inline bool kvm_plane_denies_param(struct kvm_vcpu *vcpu, gpa_t gpa, u64 len, u64 access)
+{
+	return kvm_vcpu_mem_restricted(vcpu) &&
+	       __kvm_plane_denies_param(vcpu, gpa, len, access);
+}
+
+/**
+ * kvm_plane_read_param - read what a hypercall has in memory
+ * @vcpu: the plane's vCPU, at the hypercall, of which nothing is done yet
+ * @gpa: the address
+ * @data: the buffer to read to
+ * @len: the number of bytes
+ *
+ * Return: 0; -EFAULT: there is no memory, or kvm_plane_denies_param() returned true.
+ */
+static inline int kvm_plane_read_param(struct kvm_vcpu *vcpu, gpa_t gpa, void *data,
+				       unsigned long len)
+{
+	if (kvm_plane_denies_param(vcpu, gpa, len, 0))
+		return -EFAULT;
+	return kvm_read_guest(vcpu->kvm, gpa, data, len);
 }
 
 /**

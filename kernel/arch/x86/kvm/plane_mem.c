@@ -171,6 +171,17 @@ bool __kvm_plane_denies(struct kvm_vcpu *vcpu, gpa_t gpa, u64 access,
 	return true;
 }
 
+/* See kvm_plane_denies_param(). */
+bool __kvm_plane_denies_param(struct kvm_vcpu *vcpu, gpa_t gpa, u64 len, u64 access)
+{
+	gpa_t end = gpa + len;
+
+	for (; gpa < end; gpa = (gpa & PAGE_MASK) + PAGE_SIZE)
+		if (__kvm_plane_denies(vcpu, gpa, access, NULL))
+			return true;
+	return false;
+}
+
 /**
  * kvm_arch_plane_mem_exempt - whether an ioctl of a vCPU is not bound by memory attributes
  * @ioctl: the ioctl
