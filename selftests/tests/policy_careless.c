@@ -203,6 +203,8 @@ static int assist_access(struct vtl_test *t, __u64 plane, __u64 offset)
 	return answer_rbx;
 }
 
+#define ASSIST_OFFSET	0x100
+
 static void assist_bounds(enum test_how how)
 {
 	struct policy_status status;
@@ -233,6 +235,36 @@ static void assist_bounds(enum test_how how)
 	policy_unload(&policy);
 }
 
+/* VTL 1 named the page when it could access it. */
+static void assist_forbidden(enum test_how how)
+{
+	struct kvm_memory_attributes attrs = {
+		.address = (unsigned long)vtl_assist_pages[1],
+		.size = 4096,
+		.attributes = KVM_MEMORY_ATTRIBUTE_NR | KVM_MEMORY_ATTRIBUTE_NW |
+			      KVM_MEMORY_ATTRIBUTE_NX,
+	};
+	struct policy policy;
+	struct vtl_test t;
+
+	choose_regs(0);
+	vtl_test_start(&t, BY_USERSPACE, 2, entry);
+	vtl_test_run(&t);
+	ASSERT_EQ(policy_load(&policy, &policy_assist_page), 0);
+	ASSERT_EQ(vtl_use_policy(&t.vtl, policy.link_fd), 0);
+
+	vtl_assist_pages[1][ASSIST_OFFSET] = 0xa5;
+	vm_ioctl(t.vm->plane[1], KVM_SET_MEMORY_ATTRIBUTES, &attrs);
+	ASSERT_EQ(assist_access(&t, 1, ASSIST_OFFSET), -EPERM);
+	ASSERT_EQ(vtl_assist_pages[1][ASSIST_OFFSET], 0xa5);
+	ASSERT_EQ(assist_access(&t, 0, ASSIST_OFFSET), 0);
+	attrs.attributes = 0;
+	vm_ioctl(t.vm->plane[1], KVM_SET_MEMORY_ATTRIBUTES, &attrs);
+	ASSERT_EQ(assist_access(&t, 1, ASSIST_OFFSET), 0);
+	vm_free(t.vm);
+	policy_unload(&policy);
+}
+
 const struct test tests[] = {
 	TEST("a policy that switches to a plane that is not there is ejected", missing_plane),
 	TEST("a policy that switches to plane 4 is ejected", no_plane),
@@ -251,5 +283,6 @@ const struct test tests[] = {
 	TEST("a policy that raises an exception that does not exist is ejected", no_exception),
 	TEST("a policy that suspends planes that are not there is ejected", suspend),
 	TEST("a policy gets -EINVAL outside of assist pages", assist_bounds),
+	TEST("it gets -EPERM if the plane may not access its assist page", assist_forbidden),
 	{ }
 };

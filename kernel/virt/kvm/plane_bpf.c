@@ -655,13 +655,22 @@ static __always_inline void kvm_plane_find_page(struct kvm_vcpu *vcpu, struct kv
 	page->generation = generation;
 }
 
-/* BPF knows that @data has @size bytes, so that nobody else has to find out. */
+/*
+ * What policies read as a plane, and below what they write: all of it comes here, where the
+ * plane's attributes are looked at. BPF knows that @data has @size bytes, which do not cross a
+ * page, so that nobody else has to find out.
+ */
 static int kvm_plane_read(struct kvm_vcpu *vcpu, struct kvm_plane_page *page, gpa_t gpa,
 			  void *data, u32 size)
 {
 	struct kvm_memory_slot *slot;
 	void __user *hva;
 	int r = -EFAULT;
+
+	if (kvm_plane_refuses(vcpu, gpa, 1, KVM_MEMORY_ATTRIBUTE_NR)) {
+		memset(data, 0, size);
+		return -EPERM;
+	}
 
 	kvm_plane_find_page(vcpu, page, gpa);
 	/* It may be readable nevertheless. */
@@ -682,6 +691,9 @@ static int kvm_plane_write(struct kvm_vcpu *vcpu, struct kvm_plane_page *page, g
 	void __user *hva;
 	int r;
 
+	if (kvm_plane_refuses(vcpu, gpa, 1, KVM_MEMORY_ATTRIBUTE_NW))
+		return -EPERM;
+
 	kvm_plane_find_page(vcpu, page, gpa);
 	if (!page->hva)
 		return -EFAULT;
@@ -701,20 +713,14 @@ static int kvm_plane_write(struct kvm_vcpu *vcpu, struct kvm_plane_page *page, g
 	return 0;
 }
 
-/* The vCPU of @plane, if it may make the access, else an error pointer. */
-static struct kvm_vcpu *kvm_plane_mem(struct kvm_plane_ctx *ctx, u32 plane, u64 gpa, u32 size,
-				      u64 access)
+/* The vCPU of @plane, or an error pointer if @size bytes at @gpa cross a page. */
+static struct kvm_vcpu *kvm_plane_mem(struct kvm_plane_ctx *ctx, u32 plane, u64 gpa, u32 size)
 {
 	struct kvm_vcpu *vcpu = kvm_plane_vcpu(ctx, plane);
 
 	if (!kvm_plane_charge(to_call(ctx)))
 		return ERR_PTR(-EINVAL);
-	if (!vcpu || size > PAGE_SIZE - offset_in_page(gpa))
-		return ERR_PTR(-EINVAL);
-	if (kvm_plane_mem_restricted(vcpu->kvm, plane) &&
-	    kvm_plane_mem_attrs(vcpu->kvm, plane, gpa_to_gfn(gpa)) & access)
-		return ERR_PTR(-EPERM);
-	return vcpu;
+	return vcpu && size <= PAGE_SIZE - offset_in_page(gpa) ? vcpu : ERR_PTR(-EINVAL);
 }
 
 /**
@@ -734,7 +740,7 @@ static struct kvm_vcpu *kvm_plane_mem(struct kvm_plane_ctx *ctx, u32 plane, u64 
 __bpf_kfunc int bpf_kvm_plane_read_mem(struct kvm_plane_ctx *ctx, u32 plane, u64 gpa,
 				       void *data, u32 data__sz)
 {
-	struct kvm_vcpu *vcpu = kvm_plane_mem(ctx, plane, gpa, data__sz, KVM_MEMORY_ATTRIBUTE_NR);
+	struct kvm_vcpu *vcpu = kvm_plane_mem(ctx, plane, gpa, data__sz);
 
 	if (IS_ERR(vcpu)) {
 		memset(data, 0, data__sz);
@@ -760,7 +766,7 @@ EXPORT_SYMBOL_GPL(bpf_kvm_plane_read_mem);
 __bpf_kfunc int bpf_kvm_plane_write_mem(struct kvm_plane_ctx *ctx, u32 plane, u64 gpa,
 					const void *data, u32 data__sz)
 {
-	struct kvm_vcpu *vcpu = kvm_plane_mem(ctx, plane, gpa, data__sz, KVM_MEMORY_ATTRIBUTE_NW);
+	struct kvm_vcpu *vcpu = kvm_plane_mem(ctx, plane, gpa, data__sz);
 	int r = kvm_plane_charge_write(to_call(ctx));
 
 	if (r)
@@ -794,8 +800,8 @@ static struct kvm_vcpu *kvm_plane_assist(struct kvm_plane_ctx *ctx, u32 plane, u
  * The page is the one that the plane's HV_X64_MSR_VP_ASSIST_PAGE names.
  *
  * Return: 0; -EINVAL: no such plane, or not within the page; -ENOENT: the page is
- * not enabled; -EFAULT: it is not in memory, and userspace may bring it in. Then
- * @data is zeroed.
+ * not enabled; -EPERM: the plane may not read it; -EFAULT: it is not in memory, and
+ * userspace may bring it in. Then @data is zeroed.
  */
 __bpf_kfunc int bpf_kvm_plane_read_assist(struct kvm_plane_ctx *ctx, u32 plane, u32 offset,
 					  void *data, u32 data__sz)
