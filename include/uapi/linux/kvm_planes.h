@@ -155,6 +155,8 @@
  * Userspace is not bound: KVM_SET_MSRS, KVM_SET_SREGS and KVM_SET_NESTED_STATE succeed, and
  * what an MSR has KVM write at once is written. Later, KVM writes only as long as the plane
  * may. KVM_TRANSLATE finds what the plane would find.
+ *
+ * KVM_SET_MEMORY_ATTRIBUTES that fails has changed nothing, on either fd.
  */
 #define KVM_MEMORY_ATTRIBUTE_NR		(1ULL << 24)
 #define KVM_MEMORY_ATTRIBUTE_NW		(1ULL << 25)

@@ -8,9 +8,20 @@
 struct file;
 struct file_operations;
 struct kmem_cache;
+struct kvm_memory_attributes;
 
 extern struct kmem_cache *kvm_vcpu_cache;
 extern struct file_operations kvm_vcpu_fops;
+
+#ifdef CONFIG_KVM_GENERIC_MEMORY_ATTRIBUTES
+int kvm_vm_ioctl_set_mem_attributes(struct kvm *kvm, struct kvm_memory_attributes *attrs);
+#else
+static inline int kvm_vm_ioctl_set_mem_attributes(struct kvm *kvm,
+						  struct kvm_memory_attributes *attrs)
+{
+	return 0;
+}
+#endif
 
 void kvm_vcpu_init(struct kvm_vcpu *vcpu, struct kvm *kvm, unsigned int id);
 void kvm_vcpu_destroy(struct kvm_vcpu *vcpu);

@@ -17,6 +17,7 @@
 #include <linux/sched/signal.h>
 
 #include "kvm_mm.h"
+#include "plane_main.h"
 
 /* What is stored of attributes: three bits, which fit into an entry on any machine. */
 #define KVM_PLANE_MEM_SHIFT	24
@@ -227,22 +228,30 @@ static void kvm_plane_mem_invalidate_end(struct kvm *kvm)
 	KVM_MMU_UNLOCK(kvm);
 }
 
-static int kvm_plane_mem_set(struct kvm *kvm, u8 plane, gfn_t start, gfn_t end, u64 attrs)
+/*
+ * Have kvm_plane_mem_commit() set attributes without fail.
+ *
+ * Return: as kvm_plane_set_mem_attributes(); then there is nothing to undo.
+ */
+static int kvm_plane_mem_prepare(struct kvm *kvm, u8 plane, gfn_t start, gfn_t end, u64 attrs)
 {
-	struct xarray *xa = &kvm->planes.mem_attr[plane];
-	int r;
-
 	lockdep_assert_held(&kvm->slots_lock);
 
-	if (kvm_plane_mem_uniform(kvm, plane, start, end, attrs))
-		return 0;
-
 	kvm_plane_mem_restrict(kvm, plane);
-	if (attrs) {
-		r = kvm_plane_mem_reserve(xa, start, end);
-		if (r)
-			return r;
-	}
+	return attrs ? kvm_plane_mem_reserve(&kvm->planes.mem_attr[plane], start, end) : 0;
+}
+
+static void kvm_plane_mem_unprepare(struct kvm *kvm, u8 plane, gfn_t start, gfn_t end)
+{
+	gfn_t gfn;
+
+	for (gfn = start; gfn < end; gfn++)
+		xa_release(&kvm->planes.mem_attr[plane], gfn);
+}
+
+static void kvm_plane_mem_commit(struct kvm *kvm, u8 plane, gfn_t start, gfn_t end, u64 attrs)
+{
+	struct xarray *xa = &kvm->planes.mem_attr[plane];
 
 	kvm_plane_mem_invalidate_begin(kvm, start, end);
 	if (attrs)
@@ -256,14 +265,37 @@ static int kvm_plane_mem_set(struct kvm *kvm, u8 plane, gfn_t start, gfn_t end, 
 		synchronize_srcu_expedited(&kvm->srcu);
 		kvm_arch_plane_mem_zap_tables(kvm, plane, start, end);
 	}
-	return 0;
+}
+
+/* Set @attrs of a plane, and @stock, without them, of the VM: all of it or nothing. */
+static int kvm_plane_mem_set(struct kvm *kvm, u8 plane, u64 attrs,
+			     struct kvm_memory_attributes *stock)
+{
+	gfn_t start = gpa_to_gfn(stock->address);
+	gfn_t end = gpa_to_gfn(stock->address + stock->size);
+	bool change;
+	int r = 0;
+
+	lockdep_assert_held(&kvm->slots_lock);
+
+	change = !kvm_plane_mem_uniform(kvm, plane, start, end, attrs);
+	if (change)
+		r = kvm_plane_mem_prepare(kvm, plane, start, end, attrs);
+	if (!r && !plane) {
+		r = kvm_vm_ioctl_set_mem_attributes(kvm, stock);
+		if (r && change)
+			kvm_plane_mem_unprepare(kvm, plane, start, end);
+	}
+	if (!r && change)
+		kvm_plane_mem_commit(kvm, plane, start, end, attrs);
+	return r;
 }
 
 /**
- * kvm_plane_set_mem_attributes - KVM_SET_MEMORY_ATTRIBUTES for a plane
+ * kvm_plane_set_mem_attributes - KVM_SET_MEMORY_ATTRIBUTES of a plane, or of the VM
  * @kvm: the VM
- * @plane: the plane
- * @attrs: what userspace gave; those of the VM are left in it
+ * @plane: the plane; on the VM's fd it is plane 0, and the attributes of the VM are set as well
+ * @attrs: what userspace gave
  *
  * Return: 0; or EINVAL, ENOMEM, EINTR, and nothing has changed.
  */
@@ -283,12 +315,10 @@ int kvm_plane_set_mem_attributes(struct kvm *kvm, u8 plane, struct kvm_memory_at
 
 	if (set)
 		kvm_plane_use(kvm);
-	mutex_lock(&kvm->slots_lock);
-	r = kvm_plane_mem_set(kvm, plane, gpa_to_gfn(attrs->address),
-			      gpa_to_gfn(attrs->address + attrs->size), set);
-	mutex_unlock(&kvm->slots_lock);
-
 	attrs->attributes &= ~KVM_PLANE_MEM_MASK;
+	mutex_lock(&kvm->slots_lock);
+	r = kvm_plane_mem_set(kvm, plane, set, attrs);
+	mutex_unlock(&kvm->slots_lock);
 	return r;
 }
 
