@@ -114,6 +114,40 @@ static void expect_fault(struct vtl_test *t)
 	ASSERT_EQ(*(__u64 *)secret, 0);
 }
 
+/* Whether the CPU has this feature, as the kernel names it. */
+static bool cpu_has(const char *feature)
+{
+	char line[8192], *word, *rest;
+	FILE *f = fopen("/proc/cpuinfo", "r");
+	bool has = false;
+
+	while (f && !has && fgets(line, sizeof(line), f)) {
+		if (strncmp(line, "flags", 5))
+			continue;
+		for (word = strtok_r(line, " \t\n", &rest); word && !has;
+		     word = strtok_r(NULL, " \t\n", &rest))
+			has = !strcmp(word, feature);
+	}
+	if (f)
+		fclose(f);
+	return has;
+}
+
+/* The bytes of write_secret, where the CPU tells them; else nothing, and nothing old. */
+static void expect_insn(struct kvm_run *run)
+{
+	static const struct kvm_plane_insn none;
+	const struct kvm_plane_insn *insn = kvm_run_plane_insn(run);
+
+	if (cpu_has("decodeassists")) {
+		ASSERT(insn->fetched >= INSN_SIZE);
+		ASSERT(!memcmp(insn->bytes, write_secret, INSN_SIZE));
+		ASSERT_EQ(insn->length, 0);
+	} else {
+		ASSERT(!memcmp(insn, &none, sizeof(none)));
+	}
+}
+
 static void intercept(enum test_how how)
 {
 	const guest_code_t entry[] = { vtl0, vtl1 };
@@ -123,7 +157,9 @@ static void intercept(enum test_how how)
 	vtl_test_start(&t, how, 2, entry);
 	ASSERT_EQ(vtl_test_run(&t)->arg[0], 1);
 	protect(t.vm, NW);
+	memset(kvm_run_plane_insn(t.vm->run), 0xff, sizeof(struct kvm_plane_insn));
 	expect_fault(&t);
+	expect_insn(t.vm->run);
 	/* Nothing has changed: it faults again. */
 	expect_fault(&t);
 

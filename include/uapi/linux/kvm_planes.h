@@ -170,7 +170,8 @@
  * One of them is in kvm_run.memory_fault.flags, and the page in gpa and size. Of
  * an instruction that reads and writes it may be either, if both are forbidden.
  * KVM_RUN returns EFAULT, as always with this exit. Nothing has changed: the
- * next KVM_RUN tries again.
+ * next KVM_RUN tries again. What the CPU said of the instruction is in struct
+ * kvm_plane_insn.
  */
 #define KVM_MEMORY_EXIT_FLAG_READ	KVM_MEMORY_ATTRIBUTE_NR
 #define KVM_MEMORY_EXIT_FLAG_WRITE	KVM_MEMORY_ATTRIBUTE_NW
@@ -266,6 +267,35 @@ struct kvm_plane_event {
 	__u32 flags;
 	__u64 extra;
 };
+
+/**
+ * struct kvm_plane_insn - the instruction that a plane was at, beside kvm_run.memory_fault
+ * @length: its length, 0 if the CPU did not say
+ * @fetched: how many of @bytes there are, 0 for none; they may go on behind the instruction
+ * @bytes: the instruction, as the CPU fetched it
+ *
+ * Valid with KVM_EXIT_MEMORY_FAULT if kvm_run.memory_fault.flags has one of
+ * KVM_MEMORY_EXIT_FLAG_READ, WRITE and EXEC. There is no more in it than what the CPU
+ * reported with the exit: the bytes, if the access was the guest's own and to data, and the
+ * CPU is AMD's with decode assists; the length, if KVM emulates an instruction which always
+ * exits or for which it asked (a hypercall, WRMSR), and the CPU is AMD's with
+ * next-RIP save or Intel's. There is nothing for a nested guest. A VMM that finds neither
+ * reads the instruction at RIP from guest memory and decodes it.
+ */
+struct kvm_plane_insn {
+	__u8 length;
+	__u8 fetched;
+	__u8 bytes[15];
+	__u8 padding[7];
+};
+
+/* Where struct kvm_plane_insn is in kvm_run.padding, well behind memory_fault */
+#define KVM_PLANE_INSN_OFFSET	64
+
+static inline struct kvm_plane_insn *kvm_run_plane_insn(struct kvm_run *run)
+{
+	return (struct kvm_plane_insn *)(run->padding + KVM_PLANE_INSN_OFFSET);
+}
 
 static inline struct kvm_run_planes *kvm_run_planes(struct kvm_run *run)
 {

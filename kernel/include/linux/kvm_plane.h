@@ -414,6 +414,7 @@ bool kvm_arch_plane_skip_insn(struct kvm_vcpu *vcpu, int *r);
 void kvm_arch_plane_carry(struct kvm_vcpu *from, struct kvm_vcpu *to, u32 state);
 bool kvm_arch_plane_mem_valid(u64 attrs);
 bool kvm_arch_plane_mem_exempt(unsigned int ioctl);
+void kvm_arch_plane_insn(struct kvm_vcpu *vcpu, struct kvm_plane_insn *insn);
 void kvm_arch_plane_mem_zap_tables(struct kvm *kvm, u8 plane, gfn_t start, gfn_t end);
 
 #endif /* __KVM_PLANE_H */

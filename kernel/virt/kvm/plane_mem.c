@@ -350,6 +350,7 @@ int kvm_plane_mem_fault(struct kvm_vcpu *vcpu)
 {
 	gpa_t gpa = vcpu->plane.mem_fault.gpa;
 	u64 flags = vcpu->plane.mem_fault.flags;
+	struct kvm_plane_insn insn = { };
 
 	vcpu->plane.mem_fault.flags = 0;
 	if (kvm_plane_policy_memory_fault(vcpu, gpa, flags) == KVM_PLANE_HANDLED) {
@@ -360,6 +361,8 @@ int kvm_plane_mem_fault(struct kvm_vcpu *vcpu)
 
 	kvm_prepare_memory_fault_exit(vcpu, gpa & PAGE_MASK, PAGE_SIZE, false, false, false);
 	vcpu->run->memory_fault.flags = flags;
+	kvm_arch_plane_insn(vcpu, &insn);
+	*kvm_run_plane_insn(vcpu->run) = insn;
 	return -EFAULT;
 }
 

@@ -204,6 +204,20 @@ bool kvm_arch_plane_mem_exempt(unsigned int ioctl)
 	}
 }
 
+/**
+ * kvm_arch_plane_insn - tell what the CPU said of an instruction that was not executed
+ * @vcpu: the plane's vCPU, loaded, whose last exit is dealt with
+ * @insn: all 0; gets what there is
+ *
+ * Not of a nested guest, whose VMCB or VMCS may have the last exit of an earlier entry. Not of
+ * a VM with memory that userspace cannot read: the CPU may have fetched from there.
+ */
+void kvm_arch_plane_insn(struct kvm_vcpu *vcpu, struct kvm_plane_insn *insn)
+{
+	if (!is_guest_mode(vcpu) && !kvm_arch_has_private_mem(vcpu->kvm))
+		kvm_x86_call(plane_insn)(vcpu, insn);
+}
+
 /* Which bits of an MSR are where KVM is to write, if bit 0 is set. */
 static u64 kvm_plane_msr_address_bits(u32 msr)
 {
