@@ -13,7 +13,7 @@
  *
  * Where a guest asks KVM to read or write, it must be allowed to do so itself: see
  * kvm_plane_refuses() for accesses that then are not made, and kvm_plane_denies() and its like
- * for instructions that then exit.
+ * for instructions that then exit. docs/memory.md lists all of them.
  */
 
 #include <linux/kvm_host.h>
