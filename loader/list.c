@@ -28,15 +28,22 @@ static void print_names(const char *const *names, size_t nr, const char *none)
 		printf("%s%s", i ? "," : "", names[i]);
 }
 
+/* What VMMs open; of a policy that has none, what keeps it loaded */
+static const char *first_pin(const struct policy *p)
+{
+	if (p->nr_pins)
+		return p->pins[0];
+	return p->nr_link_pins ? p->link_pins[0] : "-";
+}
+
 static int pin_width(const struct policies *all)
 {
 	size_t width = strlen("PIN");
-	size_t i, j;
+	size_t i;
 
 	for (i = 0; i < all->nr; i++)
-		for (j = 0; j < all->policy[i].nr_pins; j++)
-			if (strlen(all->policy[i].pins[j]) > width)
-				width = strlen(all->policy[i].pins[j]);
+		if (strlen(first_pin(&all->policy[i])) > width)
+			width = strlen(first_pin(&all->policy[i]));
 	return width;
 }
 
@@ -65,7 +72,8 @@ static void print_table(const struct policies *all, const struct vms *vms)
 
 		if (!p->map_id) {
 			printf("%-16s %5s %5u %4s %5s %4s  %-19s  %-*s  %s\n", p->name, "-",
-			       p->link_id, "-", "-", "-", "-", width, p->pins[0], "(detached)");
+			       p->link_id, "-", "-", "-", "-", width, first_pin(p),
+			       p->link_id ? "(detached)" : "(removed)");
 			continue;
 		}
 		snprintf(users, sizeof(users), "-");
@@ -73,9 +81,9 @@ static void print_table(const struct policies *all, const struct vms *vms)
 			snprintf(users, sizeof(users), "%u", count_users(p, vms));
 		printf("%-16s %5u %5u %4u %5u %4s  %-19s  %-*s  ", p->name, p->map_id, p->link_id,
 		       p->abi, p->uid, users,
-		       format_time(p->loaded, "%F %T", when), width, p->nr_pins ? p->pins[0] : "-");
+		       format_time(p->loaded, "%F %T", when), width, first_pin(p));
 		print_names(p->ops, p->nr_ops, "-");
-		putchar('\n');
+		puts(p->stale ? " (stale pin: planectl replace)" : "");
 		for (j = 1; j < p->nr_pins; j++)
 			printf("%66s %s\n", "", p->pins[j]);
 	}
@@ -104,6 +112,7 @@ static void print_json(const struct policies *all, const struct vms *vms)
 		json_string("name", p->name);
 		json_string("map", p->map_name);
 		json_bool("detached", !p->map_id);
+		json_bool("stale", p->stale);
 		json_uint("map_id", p->map_id);
 		json_uint("link_id", p->link_id);
 		json_uint("abi", p->abi);
@@ -115,6 +124,8 @@ static void print_json(const struct policies *all, const struct vms *vms)
 		json_string("loaded", format_time(p->loaded, "%FT%T%z", when));
 		print_json_strings("ops", p->ops, p->nr_ops);
 		print_json_strings("pins", (const char *const *)p->pins, p->nr_pins);
+		print_json_strings("link_pins", (const char *const *)p->link_pins,
+				   p->nr_link_pins);
 		json_end('}');
 	}
 	json_end(']');
@@ -132,8 +143,8 @@ static void print(const struct policies *all, const struct vms *vms, bool json)
 
 int cmd_list(const struct options *opts, char **args)
 {
-	bool visible = vms_visible();
 	struct policies all;
+	bool visible;
 	struct vms vms = { };
 	int err;
 
@@ -141,8 +152,8 @@ int cmd_list(const struct options *opts, char **args)
 	err = policies_read(&all, opts->pin_dir);
 	if (!err && !all.nr)
 		err = check_support();
-	if (!err && visible)
-		err = vms_read(&vms, NULL);
+	/* What it cannot see of VMs is no reason not to show the policies; it has been said. */
+	visible = !err && vms_visible() && !vms_read(&vms, NULL);
 	if (!err)
 		print(&all, visible ? &vms : NULL, opts->json);
 	vms_free(&vms);

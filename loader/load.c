@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * planectl load: load an object, attach its policies, pin their links.
+ * planectl load: load an object, attach its policies, pin their links, for root, and their tokens,
+ * for VMMs.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -12,44 +13,56 @@
 
 #include "planectl.h"
 
-static int name_pins(struct object *o, const char *pin_dir)
+static int name_pins(struct object *o, const char *pin_dir, const char *link_dir)
 {
+	char name[BPF_OBJ_NAME_LEN];
 	size_t i;
 
 	for (i = 0; i < o->nr; i++) {
 		struct loadable *p = &o->policy[i];
 
 		/* The kernel, and so bpftool, knows no more of the name. */
-		if (asprintf(&p->pin, "%s/%.*s", pin_dir, BPF_OBJ_NAME_LEN - 1,
-			     bpf_map__name(p->map)) < 0) {
-			p->pin = NULL;
-			return error("%s", strerror(errno));
-		}
+		snprintf(name, sizeof(name), "%s", bpf_map__name(p->map));
+		p->token_pin = pin_path(pin_dir, name);
+		p->link_pin = pin_path(link_dir, name);
+		if (!p->token_pin || !p->link_pin)
+			return -1;
 	}
 	return 0;
 }
 
-static int explain_pinned(const struct object *o, const struct loadable *p)
+static int explain_pinned(const struct object *o, const char *path)
 {
-	if (pin_is_detached(p->pin))
+	struct pin pin;
+
+	if (pin_read(path, &pin))
+		return error("%s: %s exists, and is not the pin of a policy", o->path, path);
+	if (!pin.map_id)
 		return error("%s: %s of a detached policy is in the way (planectl unload)", o->path,
-			     p->pin);
-	if (pinned_link_id(p->pin) < 0)
-		return error("%s: %s exists, and is not the pin of a policy", o->path, p->pin);
+			     path);
+	if (!pin.link_id)
+		return error("%s: %s of a policy that was removed is in the way (planectl unload)",
+			     o->path, path);
 	return error("%s: already loaded: %s exists (planectl list; planectl replace)", o->path,
-		     p->pin);
+		     path);
 }
 
 static int check_pins(const struct object *o)
 {
 	size_t i;
 
-	for (i = 0; i < o->nr; i++)
-		if (!access(o->policy[i].pin, F_OK))
-			return explain_pinned(o, &o->policy[i]);
+	for (i = 0; i < o->nr; i++) {
+		const struct loadable *p = &o->policy[i];
+
+		if (!access(p->token_pin, F_OK))
+			return explain_pinned(o, p->token_pin);
+		if (!access(p->link_pin, F_OK))
+			return explain_pinned(o, p->link_pin);
+	}
 	return 0;
 }
 
+/* The link is root's. The token is pinned last: whoever finds it can opt in. */
 static int attach(struct object *o, struct loadable *p, const struct options *opts)
 {
 	int err;
@@ -59,8 +72,14 @@ static int attach(struct object *o, struct loadable *p, const struct options *op
 		return explain_attach(o->path, p, errno);
 
 	/* Someone who does not take the lock may have been faster than check_pins(). */
-	err = pin_link(p->link, p->pin, opts);
-	return err > 0 ? explain_pinned(o, p) : err;
+	err = pin_fd(bpf_link__fd(p->link), p->link_pin, 0600, NO_GROUP);
+	if (err)
+		return err > 0 ? explain_pinned(o, p->link_pin) : err;
+	err = pin_fd(bpf_map__fd(p->map), p->token_pin, opts->mode, opts->gid);
+	if (!err)
+		return 0;
+	unlink(p->link_pin);
+	return err > 0 ? explain_pinned(o, p->token_pin) : err;
 }
 
 /*
@@ -78,22 +97,25 @@ static int attach_all(struct object *o, const struct options *opts)
 	for (i = 0; !err && i < o->nr; i++)
 		err = attach(o, &o->policy[i], opts);
 	/* The last one is not pinned. */
-	for (i = err ? i - 1 : 0; i; i--)
-		unlink(o->policy[i - 1].pin);
+	for (i = err ? i - 1 : 0; i; i--) {
+		unlink(o->policy[i - 1].token_pin);
+		unlink(o->policy[i - 1].link_pin);
+	}
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	return err;
 }
 
-static int load(struct object *o, const struct options *opts)
+static int load(struct object *o, const struct options *opts, const char *link_dir)
 {
-	if (name_pins(o, opts->pin_dir) || pin_dir_make(opts->pin_dir) || check_pins(o))
+	if (name_pins(o, opts->pin_dir, link_dir) || pin_dir_make(opts->pin_dir, 0755) ||
+	    pin_dir_make(link_dir, 0700) || check_pins(o))
 		return -1;
-	if (object_load(o))
+	if (maps_check(o->obj, opts->pin_dir) || object_load(o))
 		return -1;
 	/* Whoever finds the policy is to find its maps. */
-	if (!maps_pin(o->obj, opts) && !attach_all(o, opts))
+	if (!maps_pin(o->obj, opts->pin_dir, false) && !attach_all(o, opts))
 		return 0;
-	maps_unpin_all(o->obj, opts);
+	maps_unpin_all(o->obj, opts->pin_dir);
 	return -1;
 }
 
@@ -103,11 +125,12 @@ static void report(const struct object *o)
 
 	for (i = 0; i < o->nr; i++)
 		printf("%s: loaded (ABI %u) from %s, pinned at %s\n", o->policy[i].name,
-		       o->policy[i].abi, o->path, o->policy[i].pin);
+		       o->policy[i].abi, o->path, o->policy[i].token_pin);
 }
 
 static void report_json(const struct object *o)
 {
+	struct pin pin;
 	size_t i;
 
 	json_begin(NULL, '[');
@@ -116,8 +139,9 @@ static void report_json(const struct object *o)
 		json_string("name", o->policy[i].name);
 		json_uint("abi", o->policy[i].abi);
 		json_string("file", o->path);
-		json_string("pin", o->policy[i].pin);
-		json_int("link_id", pinned_link_id(o->policy[i].pin));
+		json_string("pin", o->policy[i].token_pin);
+		json_string("link_pin", o->policy[i].link_pin);
+		json_uint("link_id", pin_read(o->policy[i].link_pin, &pin) ? 0 : pin.link_id);
 		json_end('}');
 	}
 	json_end(']');
@@ -125,23 +149,30 @@ static void report_json(const struct object *o)
 
 int cmd_load(const struct options *opts, char **args)
 {
+	char *link_dir = pin_path(opts->pin_dir, "links");
 	struct object o;
 	size_t i;
 	int err;
 
+	if (!link_dir)
+		return -1;
 	pins_lock();
-	err = object_open(&o, args[0]) || load(&o, opts) ? -1 : 0;
+	err = object_open(&o, args[0]) || load(&o, opts, link_dir) ? -1 : 0;
 	if (!err && opts->json)
 		report_json(&o);
 	else if (!err)
 		report(&o);
+	if (err)
+		rmdir(link_dir);	/* if it is empty */
 
 	for (i = 0; i < o.nr; i++) {
 		if (!err)
-			pin_warn_unreachable(o.policy[i].pin);
+			pin_warn_unreachable(o.policy[i].token_pin);
 		bpf_link__destroy(o.policy[i].link);
-		free(o.policy[i].pin);
+		free(o.policy[i].token_pin);
+		free(o.policy[i].link_pin);
 	}
 	object_close(&o);
+	free(link_dir);
 	return err;
 }

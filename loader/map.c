@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The maps of policies, by which VMMs choose things: pinned by their names in maps/ of
- * the directory that the policies are pinned in, for whom these are.
+ * The maps that policies use: pinned by their names in maps/ of the directory that the policies
+ * are pinned in. A map is one for all VMs: who may write it can do so for any of them, and can
+ * fill or freeze it. Therefore it is root's until root lets others have it.
  */
-#define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -17,24 +17,10 @@
 #define MAX_MAPS	64	/* as many as a program can use (MAX_USED_MAPS) */
 
 /* Those of the object that are not its policies, nor its variables. */
-static bool is_for_vmms(const struct bpf_map *map)
+static bool is_to_pin(const struct bpf_map *map)
 {
 	return bpf_map__type(map) != BPF_MAP_TYPE_STRUCT_OPS && !bpf_map__is_internal(map) &&
-	       bpf_map__fd(map) >= 0;
-}
-
-static char *maps_dir(const char *pin_dir)
-{
-	char *dir;
-
-	return asprintf(&dir, "%s/maps", pin_dir) < 0 ? NULL : dir;
-}
-
-static char *map_pin(const char *dir, const char *name)
-{
-	char *pin;
-
-	return asprintf(&pin, "%s/%s", dir, name) < 0 ? NULL : pin;
+	       bpf_map__autocreate(map);
 }
 
 /* 0 if there is none */
@@ -56,64 +42,75 @@ static __u32 pinned_map_id(const char *pin)
 	return id;
 }
 
-/* What is there is of a policy that is gone, or of one that is replaced, for the same users. */
-static int pin_in_place_of(int fd, const char *pin, const struct options *opts)
+/* In place of that of a policy that is replaced, for the same users */
+static int replace_pin(int fd, const char *pin, const struct stat *old)
 {
-	struct options as_it_was = *opts;
-	struct stat st;
+	char *path = pin_prepare(fd, pin, old);
+	int err = 0;
 
-	if (opts->mode < 0 && !stat(pin, &st)) {
-		as_it_was.mode = st.st_mode & 0777;
-		as_it_was.gid = st.st_gid;
+	if (!path)
+		return -1;
+	if (rename(path, pin)) {
+		err = error("%s: %s", pin, strerror(errno));
+		unlink(path);
 	}
-	unlink(pin);
-	return pin_fd(fd, pin, &as_it_was);
+	free(path);
+	return err;
 }
 
-static int pin_one(const struct bpf_map *map, const char *dir, const struct options *opts)
+/* @in_place: what is there is of a policy that is replaced. Else it is of one that is gone. */
+static int pin_one(const struct bpf_map *map, const char *dir, bool in_place)
 {
-	char *pin = map_pin(dir, bpf_map__name(map));
-	int fd = bpf_map__fd(map), err = 0;
+	char *pin = pin_path(dir, bpf_map__name(map));
+	int fd = bpf_map__fd(map), err;
+	struct stat old;
 
 	if (!pin)
-		return error("%s", strerror(errno));
-	if (pinned_map_id(pin) != map_id(fd))
-		err = pin_in_place_of(fd, pin, opts);
+		return -1;
+	if (pinned_map_id(pin) == map_id(fd)) {
+		err = 0;
+	} else if (in_place && !stat(pin, &old)) {
+		err = replace_pin(fd, pin, &old);
+	} else {
+		unlink(pin);
+		err = pin_fd(fd, pin, 0600, NO_GROUP);
+	}
 	free(pin);
 	return err;
 }
 
 /**
- * maps_pin - let VMMs get at the maps of a policy
+ * maps_pin - pin the maps of a policy
  * @obj: the policy's object, loaded
- * @opts: where, and for whom
+ * @pin_dir: where policies are
+ * @in_place: it replaces another, whose maps are there
  */
-int maps_pin(const struct bpf_object *obj, const struct options *opts)
+int maps_pin(const struct bpf_object *obj, const char *pin_dir, bool in_place)
 {
-	char *dir = maps_dir(opts->pin_dir);
+	char *dir = pin_path(pin_dir, "maps");
 	struct bpf_map *map;
 	int err = 0;
 
 	if (!dir)
-		return error("%s", strerror(errno));
+		return -1;
 	bpf_object__for_each_map(map, obj)
-		if (!err && is_for_vmms(map))
-			err = pin_dir_make(dir) || pin_one(map, dir, opts) ? -1 : 0;
+		if (!err && is_to_pin(map))
+			err = pin_dir_make(dir, 0755) || pin_one(map, dir, in_place) ? -1 : 0;
 	free(dir);
 	return err;
 }
 
 /* After maps_pin(), if the policy is not loaded after all. */
-void maps_unpin_all(const struct bpf_object *obj, const struct options *opts)
+void maps_unpin_all(const struct bpf_object *obj, const char *pin_dir)
 {
-	char *dir = maps_dir(opts->pin_dir), *pin;
+	char *dir = pin_path(pin_dir, "maps"), *pin;
 	struct bpf_map *map;
 
 	if (!dir)
 		return;
 	bpf_object__for_each_map(map, obj) {
-		pin = is_for_vmms(map) ? map_pin(dir, bpf_map__name(map)) : NULL;
-		if (pin)
+		pin = is_to_pin(map) ? pin_path(dir, bpf_map__name(map)) : NULL;
+		if (pin && pinned_map_id(pin) == map_id(bpf_map__fd(map)))
 			unlink(pin);
 		free(pin);
 	}
@@ -150,27 +147,72 @@ static bool pin_is_of(const char *pin, const struct policy *p)
 	return false;
 }
 
-/**
- * maps_unpin - remove the pins of the maps of a policy
- * @p: the policy, still loaded
- * @pin_dir: where they are
- */
-void maps_unpin(const struct policy *p, const char *pin_dir)
+static int check_map(const struct bpf_map *map, const char *dir, const struct policies *all)
 {
-	char *dir = maps_dir(pin_dir);
+	char *pin = pin_path(dir, bpf_map__name(map));
+	size_t i;
+	int err = 0;
+
+	if (!pin)
+		return -1;
+	for (i = 0; !err && i < all->nr; i++)
+		if (pin_is_of(pin, &all->policy[i]))
+			err = error("%s exists, and is of the policy %s, which is loaded", pin,
+				    all->policy[i].name);
+	free(pin);
+	return err;
+}
+
+/**
+ * maps_check - see that the maps of a policy can be pinned
+ * @obj: the policy's object
+ * @pin_dir: where policies are
+ *
+ * What is there of a policy that is loaded no more may be removed.
+ */
+int maps_check(const struct bpf_object *obj, const char *pin_dir)
+{
+	char *dir = pin_path(pin_dir, "maps");
+	struct policies all = { };
+	struct bpf_map *map;
+	int err;
+
+	err = dir ? policies_read(&all, pin_dir) : -1;
+	bpf_object__for_each_map(map, obj)
+		if (!err && is_to_pin(map))
+			err = check_map(map, dir, &all);
+	policies_free(&all);
+	free(dir);
+	return err;
+}
+
+/**
+ * maps_find - find the pins of the maps of a policy
+ * @p: the policy, still loaded
+ * @pin_dir: where policies are
+ * @paths: set to the pins, to be given to free_paths() whatever this returns
+ * @nr: how many
+ */
+int maps_find(const struct policy *p, const char *pin_dir, char ***paths, size_t *nr)
+{
+	char *dir = pin_path(pin_dir, "maps"), *pin;
 	DIR *d = dir ? opendir(dir) : NULL;
 	struct dirent *e;
+	int err = 0;
 
-	while (d && (e = readdir(d))) {
-		char *pin = e->d_type == DT_DIR ? NULL : map_pin(dir, e->d_name);
-
+	*paths = NULL;
+	*nr = 0;
+	while (d && !err && (e = readdir(d))) {
+		if (e->d_type == DT_DIR)
+			continue;
+		pin = pin_path(dir, e->d_name);
 		if (pin && pin_is_of(pin, p))
-			unlink(pin);
-		free(pin);
+			err = append_path(paths, nr, pin);
+		else
+			free(pin);
 	}
-	if (d) {
+	if (d)
 		closedir(d);
-		rmdir(dir);	/* if it is empty */
-	}
 	free(dir);
+	return err;
 }

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Pins: the directory they are in, and who may open them.
+ * Pins: the directories they are in, and who may open them.
+ *
+ * DIR/NAME is the token of a policy, the struct_ops map, which a VMM opens to opt in. Its mode and
+ * group say who may. DIR/links/NAME is the link, which keeps the policy in force; who can open
+ * that can remove the policy, so that root alone can. DIR/maps/NAME is a map that the policy uses.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -56,7 +60,7 @@ static int mount_bpffs(void)
 	return 0;
 }
 
-static int make_in(const char *parent, const char *dir)
+static int make_in(const char *parent, const char *dir, mode_t mode)
 {
 	if (!strcmp(parent, BPFFS) && !is_bpffs(parent) && mount_bpffs())
 		return -1;
@@ -64,22 +68,50 @@ static int make_in(const char *parent, const char *dir)
 		return error("%s: %s", parent, strerror(errno));
 	if (!is_bpffs(access(dir, F_OK) ? parent : dir))
 		return error("%s is not in a BPF file system (mount -t bpf none " BPFFS ")", dir);
-	if (mkdir(dir, 0755) && errno != EEXIST)
+	if (mkdir(dir, mode) && errno != EEXIST)
 		return error("%s: %s", dir, strerror(errno));
 	return 0;
 }
 
 /* Have the directory, and the file system that it is in. */
-int pin_dir_make(const char *dir)
+int pin_dir_make(const char *dir, mode_t mode)
 {
 	char *copy = strdup(dir);
 	int err;
 
 	if (!copy)
 		return error("%s", strerror(errno));
-	err = make_in(dirname(copy), dir);
+	err = make_in(dirname(copy), dir, mode);
 	free(copy);
 	return err;
+}
+
+/* To be freed; NULL without memory, which has been said. */
+char *pin_path(const char *dir, const char *name)
+{
+	char *pin;
+
+	if (asprintf(&pin, "%s/%s", dir, name) >= 0)
+		return pin;
+	error("%s", strerror(errno));
+	return NULL;
+}
+
+/* The directory that a policy's pins are in, of its token's or its link's pin; as pin_path() */
+char *pin_dir_of(const char *pin)
+{
+	char *dir = strdup(pin), *slash;
+
+	if (!dir) {
+		error("%s", strerror(errno));
+		return NULL;
+	}
+	slash = strrchr(dir, '/');
+	slash[slash == dir] = '\0';
+	slash = strrchr(dir, '/');
+	if (slash && slash != dir && !strcmp(slash, "/links"))
+		*slash = '\0';
+	return dir;
 }
 
 /* "660" */
@@ -112,45 +144,65 @@ int pin_parse_group(const char *arg, gid_t *gid)
 	return 0;
 }
 
-static int set_access(const char *pin, const struct options *opts)
+static int set_access(const char *pin, int mode, uid_t uid, gid_t gid)
 {
 	/* The group first: it may not have what was meant for another one. */
-	if (opts->gid != NO_GROUP && chown(pin, -1, opts->gid))
+	if ((uid != (uid_t)-1 || gid != NO_GROUP) && chown(pin, uid, gid))
 		return error("%s: cannot set the group: %s", pin, strerror(errno));
-	if (opts->mode >= 0 && chmod(pin, opts->mode))
+	if (mode >= 0 && chmod(pin, mode))
 		return error("%s: cannot set the mode: %s", pin, strerror(errno));
 	return 0;
 }
 
 /**
- * pin_link - pin a link, with mode and group as asked for
+ * pin_fd - pin a link or a map
+ * @fd: of it
+ * @pin: where
+ * @mode: who may open it; -1: the owner
+ * @gid: the group; NO_GROUP: of this process
  *
  * On failure it is not pinned. Returns 1 if something is there already, of which nothing
  * has been said.
  */
-int pin_link(struct bpf_link *link, const char *pin, const struct options *opts)
+int pin_fd(int fd, const char *pin, int mode, gid_t gid)
 {
-	int err = bpf_link__pin(link, pin);
-
-	if (err == -EEXIST)
-		return 1;
-	if (err)
-		return error("%s: cannot pin: %s", pin, strerror(-err));
-	if (!set_access(pin, opts))
+	if (bpf_obj_pin(fd, pin))
+		return errno == EEXIST ? 1 : error("%s: cannot pin: %s", pin, strerror(errno));
+	if (!set_access(pin, mode, -1, gid))
 		return 0;
 	unlink(pin);
 	return -1;
 }
 
-/* The same of anything else that can be pinned, and nothing is there. */
-int pin_fd(int fd, const char *pin, const struct options *opts)
+/**
+ * pin_prepare - pin a map next to another pin, whose place it is to take
+ * @fd: of it
+ * @pin: the other one
+ * @like: who may open it
+ *
+ * Returns where it is, to be renamed to @pin, and freed; NULL on failure.
+ */
+char *pin_prepare(int fd, const char *pin, const struct stat *like)
 {
-	if (bpf_obj_pin(fd, pin))
-		return error("%s: cannot pin: %s", pin, strerror(errno));
-	if (!set_access(pin, opts))
-		return 0;
-	unlink(pin);
-	return -1;
+	char *path;
+
+	/* A BPF file system has no names with a dot. */
+	if (asprintf(&path, "%s~", pin) < 0) {
+		error("%s", strerror(errno));
+		return NULL;
+	}
+	/* Of one who was killed */
+	unlink(path);
+	if (bpf_obj_pin(fd, path)) {
+		error("%s: cannot pin: %s", path, strerror(errno));
+		free(path);
+		return NULL;
+	}
+	if (!set_access(path, like->st_mode & 0777, like->st_uid, like->st_gid))
+		return path;
+	unlink(path);
+	free(path);
+	return NULL;
 }
 
 static bool can_search(const struct stat *dir, const struct stat *pin)

@@ -28,6 +28,16 @@ _planectl_policies()
 	done
 }
 
+# Tokens, and links, of which there are others only if a token was removed
+_planectl_pins()
+{
+	local f
+
+	for f in "$pins"/* "$pins"/links/*; do
+		[[ ! -f $f ]] || basename "$f"
+	done | sort -u
+}
+
 # PID-FD of the VMs that use planes
 _planectl_vms()
 {
@@ -64,7 +74,7 @@ _planectl_argument()
 		if [[ $cur == */* ]]; then
 			_planectl_files -f
 		else
-			_planectl_words "$(ls "$pins" 2>/dev/null)"
+			_planectl_words "$(_planectl_pins)"
 		fi
 		;;
 	esac

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <time.h>
 #include <bpf/bpf.h>
@@ -22,19 +23,20 @@
 
 struct options {
 	const char *pin_dir;
-	int mode;		/* of a pin; -1: as the kernel makes it, 600 */
-	gid_t gid;		/* of a pin; NO_GROUP: of this process */
+	int mode;		/* of a token's pin; -1: as the kernel makes it, 600 */
+	gid_t gid;		/* of a token's pin; NO_GROUP: of this process */
 	const char *vm;		/* PID or PID-FD */
 	double watch;		/* seconds; 0: do not */
 	bool json;
 };
 
-/* A map of an object file that holds a policy */
+/* A map of an object file that holds a policy, and where the map and its link are pinned */
 struct loadable {
 	struct bpf_map *map;
 	char name[KVM_PLANE_NAME_LEN];
 	__u32 abi;
-	char *pin;
+	char *token_pin;
+	char *link_pin;
 	struct bpf_link *link;
 };
 
@@ -103,11 +105,13 @@ bool ops_in_kernel(const struct btf *btf);
 /* pin.c: pins, and who may open them */
 
 void pins_lock(void);
-int pin_dir_make(const char *dir);
+int pin_dir_make(const char *dir, mode_t mode);
+char *pin_path(const char *dir, const char *name);
+char *pin_dir_of(const char *pin);
 int pin_parse_mode(const char *arg, int *mode);
 int pin_parse_group(const char *arg, gid_t *gid);
-int pin_link(struct bpf_link *link, const char *pin, const struct options *opts);
-int pin_fd(int fd, const char *pin, const struct options *opts);
+int pin_fd(int fd, const char *pin, int mode, gid_t gid);
+char *pin_prepare(int fd, const char *pin, const struct stat *like);
 void pin_warn_unreachable(const char *pin);
 
 /* policy.c: the policies that the kernel has */
@@ -115,16 +119,26 @@ void pin_warn_unreachable(const char *pin);
 struct policy {
 	char name[KVM_PLANE_NAME_LEN];
 	char map_name[BPF_OBJ_NAME_LEN];
-	__u32 link_id;
-	__u32 map_id;		/* 0: detached, only the link is left */
+	__u32 link_id;		/* 0: removed, only a token is left */
+	__u32 map_id;		/* 0: detached or removed, only pins are left */
 	__u32 abi;
 	__u32 uid;		/* who loaded it, and when */
 	time_t loaded;
 	const char **ops;	/* names, and programs */
 	__u32 *progs;
 	size_t nr_ops;
-	char **pins;
+	char **pins;		/* of its tokens, and of its link */
 	size_t nr_pins;
+	bool stale;		/* a token has its name, and is of what it was before */
+	char **link_pins;
+	size_t nr_link_pins;
+};
+
+/* What is pinned somewhere, if it is of a policy */
+struct pin {
+	bool is_link;		/* else it is a token */
+	__u32 link_id;		/* of a token: the link that has this map now; 0: none has */
+	__u32 map_id;		/* of a link: the map that it has now; 0: it was detached */
 };
 
 struct policies {
@@ -138,24 +152,26 @@ struct policies {
 int policies_read(struct policies *all, const char *pin_dir);
 const struct policy *policies_find(const struct policies *all, const char *what);
 void policies_free(struct policies *all);
-int pinned_link_id(const char *path);
-bool pin_is_detached(const char *path);
+int pin_read(const char *path, struct pin *pin);
 bool link_exists(__u32 id);
 bool map_exists(__u32 id);
 void *append(void *array, size_t *nr, size_t size);
+int append_path(char ***paths, size_t *nr, char *path);
+void free_paths(char **paths, size_t nr);
 
-/* map.c: the maps of policies, for VMMs */
+/* map.c: the maps of policies */
 
-int maps_pin(const struct bpf_object *obj, const struct options *opts);
-void maps_unpin_all(const struct bpf_object *obj, const struct options *opts);
-void maps_unpin(const struct policy *p, const char *pin_dir);
+int maps_pin(const struct bpf_object *obj, const char *pin_dir, bool in_place);
+void maps_unpin_all(const struct bpf_object *obj, const char *pin_dir);
+int maps_check(const struct bpf_object *obj, const char *pin_dir);
+int maps_find(const struct policy *p, const char *pin_dir, char ***paths, size_t *nr);
 
 /* process.c: processes */
 
 #define COMMAND_LEN	16
 
 void process_command(const char *pid, char command[COMMAND_LEN]);
-void print_holders(__u32 link_id);
+void print_holders(const char *kind, __u32 id);
 
 /* vm.c: the VMs that use planes */
 

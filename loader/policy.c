@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The policies that the kernel has, whoever loaded them: the links of struct_ops
- * maps whose type is that of policies, and the pins of these links.
+ * maps whose type is that of policies, and the pins of these links and maps.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -221,104 +221,156 @@ static int read_links(struct policies *all)
 	return err;
 }
 
-/* Is this the fd of a link, not of a program or a map? */
-static bool is_link(int fd)
+/* What an fd of BPF is of: "link", "map" or "prog" */
+static bool is_a(int fd, const char *kind)
 {
-	char path[32], target[64];
-	ssize_t len;
+	char path[32], target[64] = "";
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	len = readlink(path, target, sizeof(target) - 1);
-	if (len < 0)
+	if (readlink(path, target, sizeof(target) - 1) < 0)
 		return false;
-	target[len] = '\0';
-	return strstr(target, "bpf-link") || strstr(target, "bpf_link");
+	/* bpf-map, bpf-prog, and bpf-link or, in older kernels, bpf_link */
+	return !strncmp(target, "anon_inode:bpf", 14) && !strcmp(target + 15, kind);
 }
 
-/* Returns an errno if @path is not a pin, or not of a struct_ops link */
-static int read_pin(const char *path, struct link_info *info)
+/* The struct_ops link that has the map; 0 if none has. */
+static __u32 link_of_map(__u32 map_id)
 {
-	int fd = bpf_obj_get(path);
+	__u32 id = 0, found = 0;
+	struct link_info info;
+	int fd;
+
+	while (!found && !bpf_link_get_next_id(id, &id)) {
+		fd = bpf_link_get_fd_by_id(id);
+		if (fd < 0)
+			continue;
+		if (!get_info(fd, &info, sizeof(info)) &&
+		    info.type == BPF_LINK_TYPE_STRUCT_OPS && info.map_id == map_id)
+			found = id;
+		close(fd);
+	}
+	return found;
+}
+
+static int read_link(int fd, struct pin *pin)
+{
+	struct link_info info;
 	int err = 0;
 
-	if (fd < 0)
-		return errno;
-	if (!is_link(fd))
-		err = EINVAL;
-	else if (get_info(fd, info, sizeof(*info)))
+	if (get_info(fd, &info, sizeof(info)))
 		err = errno;
-	else if (info->type != BPF_LINK_TYPE_STRUCT_OPS)
+	else if (info.type != BPF_LINK_TYPE_STRUCT_OPS)
 		err = EINVAL;
-	close(fd);
+	else
+		*pin = (struct pin) { .is_link = true, .link_id = info.id, .map_id = info.map_id };
+	return err;
+}
+
+static int read_token(int fd, struct pin *pin)
+{
+	struct map_info info;
+	int err = 0;
+
+	if (get_info(fd, &info, sizeof(info)))
+		err = errno;
+	else if (info.type != BPF_MAP_TYPE_STRUCT_OPS)
+		err = EINVAL;
+	else
+		*pin = (struct pin) { .map_id = info.id, .link_id = link_of_map(info.id) };
 	return err;
 }
 
 /**
- * pinned_link_id - the link that is pinned at a path
+ * pin_read - find out what is pinned at a path
+ * @path: the path
+ * @pin: filled in on success
  *
- * Returns its id, or -1 with errno set.
+ * Returns 0, or an errno if that is neither the link nor the token of a struct_ops.
  */
-int pinned_link_id(const char *path)
+int pin_read(const char *path, struct pin *pin)
 {
-	struct link_info info;
+	int fd = bpf_obj_get(path);
+	int err;
 
-	errno = read_pin(path, &info);
-	return errno ? -1 : (int)info.id;
+	if (fd < 0)
+		return errno;
+	if (is_a(fd, "link"))
+		err = read_link(fd, pin);
+	else
+		err = is_a(fd, "map") ? read_token(fd, pin) : EINVAL;
+	close(fd);
+	return err;
 }
 
-/* Is there the pin of a link that was detached, so that nothing is loaded? */
-bool pin_is_detached(const char *path)
+/* Of one that is loaded no more, only the name of the pin is known. */
+static struct policy *add_removed(struct policies *all, const struct pin *pin, const char *name)
 {
-	struct link_info info;
+	struct policy *more = append(all->policy, &all->nr, sizeof(*more));
+	struct policy *p;
 
-	return !read_pin(path, &info) && !info.map_id;
-}
-
-/* A link without a map was detached. What it was is not known but for the name of its pin. */
-static struct policy *find_policy(struct policies *all, const struct link_info *link,
-				  const char *pin)
-{
-	struct policy *more, *p;
-	size_t i;
-
-	for (i = 0; i < all->nr; i++)
-		if (all->policy[i].link_id == link->id)
-			return &all->policy[i];
-	if (link->map_id)
-		return NULL;
-
-	more = append(all->policy, &all->nr, sizeof(*more));
 	if (!more)
 		return NULL;
 	all->policy = more;
 	p = &more[all->nr - 1];
-	p->link_id = link->id;
-	snprintf(p->name, sizeof(p->name), "%.*s", KVM_PLANE_NAME_LEN - 1, pin);
-	snprintf(p->map_name, sizeof(p->map_name), "%.*s", BPF_OBJ_NAME_LEN - 1, pin);
+	p->link_id = pin->link_id;
+	snprintf(p->name, sizeof(p->name), "%.*s", KVM_PLANE_NAME_LEN - 1, name);
+	snprintf(p->map_name, sizeof(p->map_name), "%.*s", BPF_OBJ_NAME_LEN - 1, name);
 	return p;
+}
+
+/* The policy of a pin. A token that no link has is of the policy that has its name, if one has. */
+static struct policy *find_policy(struct policies *all, const struct pin *pin, const char *name)
+{
+	bool loaded = pin->link_id && pin->map_id;
+	struct policy *p;
+	size_t i;
+
+	for (i = 0; i < all->nr; i++) {
+		p = &all->policy[i];
+		if (loaded && p->link_id == pin->link_id)
+			return p;
+		if (!loaded && (!p->map_id || !pin->is_link) && !strcmp(p->map_name, name)) {
+			p->stale = p->map_id;
+			return p;
+		}
+	}
+	/* Loaded since, or no policy */
+	return loaded ? NULL : add_removed(all, pin, name);
+}
+
+/* Takes @path over, whatever this returns. */
+int append_path(char ***paths, size_t *nr, char *path)
+{
+	char **more = append(*paths, nr, sizeof(*more));
+
+	if (!more) {
+		free(path);
+		return error("%s", strerror(errno));
+	}
+	*paths = more;
+	more[*nr - 1] = path;
+	return 0;
 }
 
 static int add_pin(struct policies *all, const char *dir, const char *name)
 {
-	struct link_info link;
+	char *path = pin_path(dir, name);
 	struct policy *p;
-	char **more;
-	char *path;
+	struct pin pin;
 
-	if (asprintf(&path, "%s/%s", dir, name) < 0)
-		return error("%s", strerror(errno));
-	p = read_pin(path, &link) ? NULL : find_policy(all, &link, name);
-	more = p ? append(p->pins, &p->nr_pins, sizeof(*p->pins)) : NULL;
-	if (!more) {
+	if (!path)
+		return -1;
+	p = pin_read(path, &pin) ? NULL : find_policy(all, &pin, name);
+	if (!p) {
 		free(path);
 		return 0;
 	}
-	p->pins = more;
-	p->pins[p->nr_pins - 1] = path;
-	return 0;
+	if (pin.is_link)
+		return append_path(&p->link_pins, &p->nr_link_pins, path);
+	return append_path(&p->pins, &p->nr_pins, path);
 }
 
-static int read_pins(struct policies *all, const char *pin_dir)
+static int read_dir(struct policies *all, const char *pin_dir)
 {
 	struct dirent *d;
 	int err = 0;
@@ -334,6 +386,26 @@ static int read_pins(struct policies *all, const char *pin_dir)
 	return err;
 }
 
+static int compare_paths(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Links first: what a detached one was is known from the name of its pin, as with a token. */
+static int read_pins(struct policies *all, const char *pin_dir)
+{
+	char *links = pin_path(pin_dir, "links");
+	int err = links ? read_dir(all, links) || read_dir(all, pin_dir) : -1;
+	size_t i;
+
+	for (i = 0; i < all->nr; i++)
+		if (all->policy[i].nr_pins)
+			qsort(all->policy[i].pins, all->policy[i].nr_pins, sizeof(char *),
+			      compare_paths);
+	free(links);
+	return err ? -1 : 0;
+}
+
 /**
  * policies_read - find out which policies the kernel has
  * @all: filled in; to be given to policies_free() whatever this returns
@@ -345,14 +417,20 @@ int policies_read(struct policies *all, const char *pin_dir)
 	return read_links(all) ? -1 : read_pins(all, pin_dir);
 }
 
+void free_paths(char **paths, size_t nr)
+{
+	while (nr)
+		free(paths[--nr]);
+	free(paths);
+}
+
 void policies_free(struct policies *all)
 {
-	size_t i, j;
+	size_t i;
 
 	for (i = 0; i < all->nr; i++) {
-		for (j = 0; j < all->policy[i].nr_pins; j++)
-			free(all->policy[i].pins[j]);
-		free(all->policy[i].pins);
+		free_paths(all->policy[i].pins, all->policy[i].nr_pins);
+		free_paths(all->policy[i].link_pins, all->policy[i].nr_link_pins);
 		free(all->policy[i].progs);
 		free(all->policy[i].ops);
 	}
@@ -379,16 +457,18 @@ bool map_exists(__u32 id)
 	return fd >= 0;
 }
 
-static bool is_called(const struct policy *p, const char *name)
+static bool has_path(char **paths, size_t nr, const char *name)
 {
-	size_t i;
-
-	if (!strcmp(p->name, name) || !strcmp(p->map_name, name))
-		return true;
-	for (i = 0; i < p->nr_pins; i++)
-		if (!strcmp(strrchr(p->pins[i], '/') + 1, name))
+	while (nr)
+		if (!strcmp(strrchr(paths[--nr], '/') + 1, name))
 			return true;
 	return false;
+}
+
+static bool is_called(const struct policy *p, const char *name)
+{
+	return !strcmp(p->name, name) || !strcmp(p->map_name, name) ||
+	       has_path(p->pins, p->nr_pins, name) || has_path(p->link_pins, p->nr_link_pins, name);
 }
 
 static const struct policy *find_by_name(const struct policies *all, const char *name)
@@ -412,19 +492,24 @@ static const struct policy *find_by_name(const struct policies *all, const char 
 	return found;
 }
 
-static const struct policy *find_by_pin(const struct policies *all, const char *pin)
+static const struct policy *find_by_pin(const struct policies *all, const char *path)
 {
-	int id = pinned_link_id(pin);
+	const char *name = strrchr(path, '/') + 1;
+	struct pin pin;
 	size_t i;
+	int err;
 
-	for (i = 0; i < all->nr; i++)
-		if (id > 0 && all->policy[i].link_id == (__u32)id)
-			return &all->policy[i];
+	err = pin_read(path, &pin);
+	for (i = 0; !err && i < all->nr; i++) {
+		const struct policy *p = &all->policy[i];
 
-	if (id < 0 && errno == ENOENT)
-		error("%s: %s", pin, strerror(errno));
+		if (pin.link_id ? p->link_id == pin.link_id : has_path(p->pins, p->nr_pins, name))
+			return p;
+	}
+	if (err == ENOENT)
+		error("%s: %s", path, strerror(err));
 	else
-		error("%s: not the pin of a policy", pin);
+		error("%s: not the pin of a policy", path);
 	return NULL;
 }
 

@@ -35,8 +35,10 @@ void process_command(const char *pid, char command[COMMAND_LEN])
 			*command = '?';
 }
 
-static bool fdinfo_has_link(const char *path, __u32 link_id)
+/* @key: "link_id" or "map_id" */
+static bool fdinfo_has(const char *path, const char *key, __u32 wanted)
 {
+	size_t len = strlen(key);
 	bool found = false;
 	char line[128];
 	__u32 id;
@@ -46,12 +48,13 @@ static bool fdinfo_has_link(const char *path, __u32 link_id)
 	if (!f)
 		return false;
 	while (!found && fgets(line, sizeof(line), f))
-		found = sscanf(line, "link_id: %u", &id) == 1 && id == link_id;
+		found = !strncmp(line, key, len) && sscanf(line + len, ": %u", &id) == 1 &&
+			id == wanted;
 	fclose(f);
 	return found;
 }
 
-static bool process_holds(const char *pid, __u32 link_id)
+static bool process_holds(const char *pid, const char *key, __u32 id)
 {
 	char path[PATH_MAX];
 	bool found = false;
@@ -64,24 +67,25 @@ static bool process_holds(const char *pid, __u32 link_id)
 		return false;
 	while (!found && (d = readdir(dir))) {
 		snprintf(path, sizeof(path), "/proc/%s/fdinfo/%s", pid, d->d_name);
-		found = fdinfo_has_link(path, link_id);
+		found = fdinfo_has(path, key, id);
 	}
 	closedir(dir);
 	return found;
 }
 
-/* Say which processes have an fd of a link. */
-void print_holders(__u32 link_id)
+/* Say which processes have an fd of a "link" or of a "map", which a link is, too. */
+void print_holders(const char *kind, __u32 id)
 {
-	char command[COMMAND_LEN];
+	char command[COMMAND_LEN], key[16];
 	struct dirent *d;
 	DIR *dir;
 
 	dir = opendir("/proc");
 	if (!dir)
 		return;
+	snprintf(key, sizeof(key), "%s_id", kind);
 	while ((d = readdir(dir))) {
-		if (!isdigit((unsigned char)d->d_name[0]) || !process_holds(d->d_name, link_id))
+		if (!isdigit((unsigned char)d->d_name[0]) || !process_holds(d->d_name, key, id))
 			continue;
 		process_command(d->d_name, command);
 		fprintf(stderr, "          held by process %s (%s)\n", d->d_name, command);

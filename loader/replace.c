@@ -2,10 +2,16 @@
 /*
  * planectl replace: put another program behind the link of a policy. VMs that use
  * it keep it; each of their exits is decided by the old one or the new one. What
- * VMMs have written to the policy's maps is kept as well.
+ * is in the policy's maps is kept as well.
+ *
+ * A VM opts in with the map that the link has. So the new map takes the place of the old one in
+ * each pin of a token: it is pinned next to that, before anything has changed, and renamed. If
+ * that does not succeed, the link gets the old map again.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -121,28 +127,118 @@ static int fill_map(const struct object *o, const struct loadable *p)
 	return error("%s: was unloaded meanwhile", p->name);
 }
 
-static int update(const struct policy *p, const struct loadable *by)
+static int explain_update(const struct policy *p, int err)
 {
-	int link, err;
-
-	link = bpf_link_get_fd_by_id(p->link_id);
-	err = link < 0 ? -errno : bpf_link_update(link, bpf_map__fd(by->map), NULL);
-	if (link >= 0)
-		close(link);
-
 	switch (err) {
 	case 0:
 		return 0;
 	case -ENOENT:
 	case -ENOLINK:
 		return error("%s: was unloaded meanwhile", p->name);
+	case -EINVAL:
+		return error("%s: the kernel does not replace it: are its latches other ones?",
+			     p->name);
 	default:
 		return error("%s: the kernel does not replace it: %s", p->name, strerror(-err));
 	}
 }
 
+static int update_link(const struct policy *p, int map)
+{
+	int link = bpf_link_get_fd_by_id(p->link_id);
+	int err = link < 0 ? -errno : bpf_link_update(link, map, NULL);
+
+	if (link >= 0)
+		close(link);
+	return err;
+}
+
+/* The new map next to each token; there are as many in @paths as this says. */
+static size_t prepare_tokens(const struct policy *p, int map, char **paths)
+{
+	struct stat st;
+	size_t i;
+
+	for (i = 0; i < p->nr_pins; i++) {
+		if (stat(p->pins[i], &st)) {
+			error("%s: %s", p->pins[i], strerror(errno));
+			break;
+		}
+		paths[i] = pin_prepare(map, p->pins[i], &st);
+		if (!paths[i])
+			break;
+	}
+	return i;
+}
+
+/* Into the place of the old one. What was done is undone by its caller. */
+static int rename_tokens(const struct policy *p, char **paths)
+{
+	size_t i;
+
+	for (i = 0; i < p->nr_pins; i++) {
+		if (rename(paths[i], p->pins[i]))
+			return error("%s: %s; the old policy stays", p->pins[i], strerror(errno));
+		free(paths[i]);
+		paths[i] = NULL;
+	}
+	return 0;
+}
+
+/* Have the old map in all places again, those first that were renamed already. */
+static void restore(const struct policy *p, int old, char **paths)
+{
+	struct stat st;
+	size_t i;
+	char *path;
+
+	update_link(p, old);
+	for (i = 0; i < p->nr_pins && !paths[i]; i++) {
+		path = stat(p->pins[i], &st) ? NULL : pin_prepare(old, p->pins[i], &st);
+		if (path && rename(path, p->pins[i]))
+			unlink(path);
+		free(path);
+	}
+}
+
+/* All or nothing, as far as this is not killed. */
+static int update(const struct policy *p, const struct loadable *by)
+{
+	char **paths = calloc(p->nr_pins + 1, sizeof(*paths));
+	int old = bpf_map_get_fd_by_id(p->map_id);
+	int map = bpf_map__fd(by->map);
+	sigset_t all, signals;
+	size_t i, nr;
+	int err;
+
+	if (!paths)
+		return error("%s", strerror(errno));
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &signals);
+	nr = prepare_tokens(p, map, paths);
+	if (old < 0)
+		err = error("%s: was unloaded meanwhile", p->name);
+	else
+		err = nr < p->nr_pins ? -1 : explain_update(p, update_link(p, map));
+	if (!err) {
+		err = rename_tokens(p, paths);
+		if (err)
+			restore(p, old, paths);
+	}
+	for (i = 0; i < nr; i++) {
+		if (paths[i])
+			unlink(paths[i]);
+		free(paths[i]);
+	}
+	sigprocmask(SIG_SETMASK, &signals, NULL);
+	free(paths);
+	if (old >= 0)
+		close(old);
+	return err;
+}
+
 static int replace(const struct policy *p, struct object *o, struct loadable **by,
-		   const struct options *opts)
+		   const char *pin_dir)
 {
 	if (!p->map_id)
 		return error("%s was detached and does nothing (planectl unload)", p->name);
@@ -152,7 +248,7 @@ static int replace(const struct policy *p, struct object *o, struct loadable **b
 	want_only(o, *by);
 	if (keep_maps(o->obj, p) || object_load(o) || fill_map(o, *by))
 		return -1;
-	return update(p, *by) || maps_pin(o->obj, opts) ? -1 : 0;
+	return update(p, *by) || maps_pin(o->obj, pin_dir, true) ? -1 : 0;
 }
 
 static void report(const struct policy *p, const struct object *o, const struct loadable *by,
@@ -174,21 +270,25 @@ static void report(const struct policy *p, const struct object *o, const struct 
 
 int cmd_replace(const struct options *opts, char **args)
 {
+	char *dir = strchr(args[0], '/') ? pin_dir_of(args[0]) : strdup(opts->pin_dir);
 	const struct policy *p;
 	struct policies all;
 	struct object o = { };
 	struct loadable *by = NULL;
 	int err;
 
+	if (!dir)
+		return -1;
 	pins_lock();
-	err = policies_read(&all, opts->pin_dir);
+	err = policies_read(&all, dir);
 	if (!err) {
 		p = policies_find(&all, args[0]);
-		err = !p || object_open(&o, args[1]) || replace(p, &o, &by, opts) ? -1 : 0;
+		err = !p || object_open(&o, args[1]) || replace(p, &o, &by, dir) ? -1 : 0;
 	}
 	if (!err)
 		report(p, &o, by, opts->json);
 	object_close(&o);
 	policies_free(&all);
+	free(dir);
 	return err;
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * planectl unload: remove the pins of a policy, see that it goes, and if it does
- * not, say who holds it.
+ * planectl unload: remove the pins of a policy, those of its link and its tokens, see that it
+ * goes, and if it does not, say who holds it.
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -23,37 +24,70 @@ static int remove_pin(const struct options *opts, const char *pin)
 	return 0;
 }
 
-static int remove_pins(const struct options *opts, const struct policy *p)
+/*
+ * The link first: a token without it is of no use, and can be removed later, whereas a policy
+ * without a token would serve no VM that starts.
+ */
+static int remove_pins(const struct options *opts, const struct policy *p, const char *pin_dir)
 {
-	size_t i;
-	int err = 0;
+	size_t i, nr_maps;
+	char **maps;
+	int err;
 
-	maps_unpin(p, opts->pin_dir);
-	if (!p->nr_pins) {
-		error("%s has no pin in %s", p->name, opts->pin_dir);
-		print_holders(p->link_id);
+	if (!p->nr_link_pins && !p->nr_pins) {
+		error("%s has no pin in %s", p->name, pin_dir);
+		print_holders("link", p->link_id);
 		return -1;
 	}
+	err = maps_find(p, pin_dir, &maps, &nr_maps);
+	for (i = 0; !err && i < p->nr_link_pins; i++)
+		err = remove_pin(opts, p->link_pins[i]);
 	for (i = 0; !err && i < p->nr_pins; i++)
 		err = remove_pin(opts, p->pins[i]);
+	for (i = 0; !err && i < nr_maps; i++)
+		unlink(maps[i]);
+	free_paths(maps, nr_maps);
 	return err;
+}
+
+/* If it is empty */
+static void remove_subdir(const char *pin_dir, const char *name)
+{
+	char *dir = pin_path(pin_dir, name);
+
+	if (dir)
+		rmdir(dir);
+	free(dir);
+}
+
+/* The policy is gone, but not what it was loaded from. */
+static void explain_kept(const struct policy *p)
+{
+	error("note: %s stays in memory while someone holds map %u (a pin elsewhere, or an fd)",
+	      p->name, p->map_id);
+	print_holders("map", p->map_id);
 }
 
 /* The map goes last, after the policy was taken from KVM: then its name is free again. */
 static int wait_gone(const struct policy *p)
 {
+	bool link = false, map = false;
 	int i;
 
 	for (i = 0; i < GONE_TRIES; i++) {
-		if (!link_exists(p->link_id) && !(p->map_id && map_exists(p->map_id)))
-			break;
+		link = p->link_id && link_exists(p->link_id);
+		map = p->map_id && map_exists(p->map_id);
+		if (!link && !map)
+			return 0;
 		usleep(GONE_WAIT_US);
 	}
-	if (!link_exists(p->link_id))
+	if (!link) {
+		explain_kept(p);
 		return 0;
+	}
 	error("%s: remains loaded as long as someone holds link %u (a pin elsewhere, or an fd)",
 	      p->name, p->link_id);
-	print_holders(p->link_id);
+	print_holders("link", p->link_id);
 	fprintf(stderr, "          (bpftool link detach id %u takes it from KVM now)\n",
 		p->link_id);
 	return -1;
@@ -73,25 +107,33 @@ static void report(const struct options *opts, const struct policy *p)
 	json_end(']');
 }
 
-int cmd_unload(const struct options *opts, char **args)
+static int unload(const struct options *opts, const char *what, const char *pin_dir)
 {
 	const struct policy *p;
 	struct policies all;
 	int err;
 
-	pins_lock();
-	err = policies_read(&all, opts->pin_dir);
-	p = err ? NULL : policies_find(&all, args[0]);
-	if (!p)
-		err = -1;
-	else if (strchr(args[0], '/'))
-		err = remove_pin(opts, args[0]);
-	else
-		err = remove_pins(opts, p);
-	if (!err)
-		err = wait_gone(p);
+	err = policies_read(&all, pin_dir);
+	p = err ? NULL : policies_find(&all, what);
+	err = !p || remove_pins(opts, p, pin_dir) || wait_gone(p) ? -1 : 0;
 	if (!err)
 		report(opts, p);
 	policies_free(&all);
+	return err;
+}
+
+int cmd_unload(const struct options *opts, char **args)
+{
+	char *dir = strchr(args[0], '/') ? pin_dir_of(args[0]) : strdup(opts->pin_dir);
+	int err = -1;
+
+	pins_lock();
+	if (dir)
+		err = unload(opts, args[0], dir);
+	if (!err) {
+		remove_subdir(dir, "links");
+		remove_subdir(dir, "maps");
+	}
+	free(dir);
 	return err;
 }

@@ -366,7 +366,7 @@ static void use_policy(const struct row *row, struct policy *policy)
 		fail("%s: the policy does not load: %s", row->name, strerror(-err));
 	if (row->native && system("insmod " NATIVE_MODULE))
 		fail("%s: no " NATIVE_MODULE, row->name);
-	if (opt_in(policy->link_fd))
+	if (opt_in(policy->token))
 		fail("%s: KVM_CAP_PLANE_SWITCH: %s", row->name, strerror(errno));
 }
 

@@ -74,10 +74,11 @@ const char *demo_policy_pin(const char *how, const char *default_pin)
 
 int demo_open_policy(const char *pin, const char *name)
 {
-	int link = bpf_obj_get(pin);
+	LIBBPF_OPTS(bpf_obj_get_opts, opts, .file_flags = BPF_F_RDONLY);
+	int token = bpf_obj_get_opts(pin, &opts);
 
-	if (link < 0)
+	if (token < 0)
 		fail("%s: %s\nIs the policy loaded? \"planectl load %s\" does it.", pin,
 		     strerror(errno), name);
-	return link;
+	return token;
 }

@@ -129,9 +129,11 @@ expect 0 "no policy is loaded" "planectl list: nothing at first" planectl list
 expect 0 '^\[\]$' "planectl list --json: nothing at first" planectl list --json
 expect 0 "^vtl: loaded (ABI $abi) .*$pins/vtl" "planectl load" planectl load vtl
 expect 0 "^vtl .* $pins/vtl  *hypercall" "planectl list shows what is loaded" planectl list
-expect 0 '"name": "vtl".*"pins": \["/sys/fs/bpf/planes/vtl"\]' "planectl list --json too" \
-	planectl list --json
-expect 0 600 "only its owner may open the pin" stat -c %a $pins/vtl
+expect 0 '"name": "vtl".*"pins": \["/sys/fs/bpf/planes/vtl"\], "link_pins": \["/sys/fs/bpf/planes/links/vtl"\]' \
+	"planectl list --json too, and where the link is pinned" planectl list --json
+expect 0 '^600$' "only its owner may open the pin" stat -c %a $pins/vtl
+expect 0 '^600 0 0$' "nor may others open that of the link" stat -c "%a %u %g" $pins/links/vtl
+expect 0 '^700$' "or look into its directory" stat -c %a $pins/links
 expect 1 "already loaded: $pins/vtl exists" "a second load fails: the pin is there" planectl load vtl
 expect 1 'already loaded: there is a policy "vtl"' "elsewhere too: the name is taken" \
 	planectl load vtl --pin /sys/fs/bpf/elsewhere
@@ -140,10 +142,11 @@ expect 0 "template: unloaded" "planectl unload by pin" planectl unload $pins/tem
 expect 0 "vtl: unloaded" "planectl unload by name" planectl unload vtl
 expect 0 "no policy is loaded" "planectl list: nothing is left" planectl list
 yes "the pin is gone" test ! -e $pins/vtl
+yes "and so is that of the link" test ! -e $pins/links
 expect 1 "no policy vtl is loaded" "a second unload fails" planectl unload vtl
 expect 0 "vtl: loaded" "an unloaded policy can be loaded again at once" planectl load vtl
 expect 0 '^  {"name": "vtl", "link_id": [0-9]*}$' "planectl unload --json" planectl unload vtl --json
-expect 0 '{"name": "vtl", "abi": '"$abi"', "file": .*, "pin": "/sys/fs/bpf/planes/vtl", "link_id": [1-9]' \
+expect 0 '{"name": "vtl", "abi": '"$abi"', "file": .*, "pin": "/sys/fs/bpf/planes/vtl", "link_pin": "/sys/fs/bpf/planes/links/vtl", "link_id": [1-9]' \
 	"planectl load --json" planectl load vtl --json
 planectl unload vtl >/dev/null
 
@@ -178,11 +181,16 @@ expect 1 "planes/vtl: Permission denied" "a VMM of another user may not use the 
 planectl unload vtl >/dev/null
 expect 0 "vtl: loaded" "planectl load --group" planectl load vtl --group vmm
 expect 0 "^660 1234$" "the group may read and write the pin" stat -c "%a %g" $pins/vtl
+expect 0 '^600 0 0$' "but not that of the link" stat -c "%a %u %g" $pins/links/vtl
 expect 0 "switches_by_userspace: 0" "a VMM of the group may use the policy" as member "$vmm_once"
 expect 1 "planes/vtl: Permission denied" "one that is not in it may not" as nobody "$vmm_once"
 planectl unload vtl >/dev/null
 expect 0 "vtl: loaded" "planectl load --mode, --group by number" planectl load vtl --mode 640 -g 77
 expect 0 "^640 77$" "both are what was asked for" stat -c "%a %g" $pins/vtl
+planectl unload vtl >/dev/null
+planectl load vtl --mode 640 --group vmm >/dev/null
+expect 0 "switches_by_userspace: 0" "a group that may only read the pin may use the policy" \
+	as member "$vmm_once"
 planectl unload vtl >/dev/null
 planectl load vtl --mode 666 >/dev/null
 expect 0 "switches_by_userspace: 0" "--mode 666: any VMM may use the policy" as nobody "$vmm_once"
@@ -278,11 +286,80 @@ report $? "replaced again and again, it loses no call"
 expect 0 "^vtl  *[0-9]*  *[0-9]*  *$abi  *0  *0 " "it is loaded as before, once" planectl list
 planectl unload vtl >/dev/null
 
-# What a VMM wrote to a policy's maps; the kernel has fifteen letters of their names.
+# A replacement has a token of its own, for whoever could open the old one.
+planectl load vtl --mode 640 --group 7 >/dev/null
+bpftool map pin pinned $pins/vtl $pins/vtl2
+chmod 444 $pins/vtl2
+map_of() { bpftool map show pinned "$1" | sed -n 's/^\([0-9]*\):.*/\1/p'; }
+old_map=$(map_of $pins/vtl)
+expect 0 "vtl: replaced" "planectl replace, with two pins for VMMs" planectl replace vtl vtl
+yes "the token is another one" test "$(map_of $pins/vtl)" != "$old_map"
+yes "in both pins" test "$(map_of $pins/vtl)" = "$(map_of $pins/vtl2)"
+expect 0 "^640 7 444 0 $" "each for the same users" \
+	sh -c "stat -c '%a %g' $pins/vtl $pins/vtl2 | tr '\n' ' '"
+expect 0 "switches_by_userspace: 0" "and lets a VMM opt in" sh -c "$vmm_once"
+expect 0 "^links vtl vtl2 $" "nothing else is pinned" sh -c "ls $pins | tr '\n' ' '"
+
+# One pin cannot be renamed to, be it the first or the second.
+old_map=$(map_of $pins/vtl)
+for busy in vtl vtl2; do
+	mount --bind $pins/$busy $pins/$busy
+	planectl list >"$tmp/list"
+	expect 1 "$busy: .*; the old policy stays" "planectl replace that fails half way, at $busy, says so" \
+		planectl replace vtl vtl
+	umount $pins/$busy
+	planectl list >"$tmp/list.now"
+	yes "and leaves the policy as it was" cmp "$tmp/list" "$tmp/list.now"
+	yes "and its pins" test "$(map_of $pins/vtl) $(map_of $pins/vtl2)" = "$old_map $old_map"
+	expect 0 "^640 7 444 0 $" "for whom they were" \
+		sh -c "stat -c '%a %g' $pins/vtl $pins/vtl2 | tr '\n' ' '"
+	expect 0 "^links vtl vtl2 $" "and nothing else" sh -c "ls $pins | tr '\n' ' '"
+	expect 0 "switches_by_userspace: 0" "it lets a VMM opt in" sh -c "$vmm_once"
+done
+
+# One who was killed left the token of what was there before.
+bpftool map pin pinned $pins/vtl /sys/fs/bpf/old
+planectl replace vtl vtl >/dev/null
+rm $pins/vtl
+bpftool map pin pinned /sys/fs/bpf/old $pins/vtl
+rm /sys/fs/bpf/old
+expect 0 "$pins/vtl.*(stale pin: planectl replace)" "planectl list shows a pin that is of what was replaced" \
+	planectl list
+expect 1 "Invalid argument" "with which a VMM cannot opt in" sh -c "$vmm_once"
+planectl replace vtl vtl >/dev/null
+expect 0 "switches_by_userspace: 0" "planectl replace makes it good again" sh -c "$vmm_once"
+not_stale() { ! planectl list | grep stale; }
+yes "and planectl list shows none" not_stale
+expect 0 "vtl: unloaded" "planectl unload removes all pins" planectl unload vtl
+yes "in the directory" rmdir $pins
+
+# Without its link a policy is gone, whatever else is pinned.
+planectl load vtl >/dev/null
+rm $pins/links/vtl
+wait_for "(removed)" planectl list
+expect 0 "^vtl .* $pins/vtl .*(removed)" "a policy is removed by removing the pin of its link" planectl list
+expect 1 "Invalid argument" "no VMM can opt in to it" sh -c "$vmm_once"
+expect 1 "$pins/vtl of a policy that was removed is in the way" "planectl load says that its pin is in the way" \
+	planectl load vtl
+expect 0 "vtl: unloaded" "planectl unload removes that" planectl unload vtl
+planectl load vtl >/dev/null
+bpftool map pin pinned $pins/vtl /sys/fs/bpf/kept
+expect 0 "note: vtl stays in memory while someone holds map [0-9]" \
+	"planectl unload says if somebody has kept the token" planectl unload vtl
+expect 0 "no policy is loaded" "the policy is gone all the same" planectl list
+expect 0 "vtl: loaded" "and can be loaded" planectl load vtl
+expect 1 "Invalid argument" "for which the token that was kept is none" \
+	vtl-vmm --switch policy=/sys/fs/bpf/kept --calls 50
+rm /sys/fs/bpf/kept
+planectl unload vtl >/dev/null
+
+# What is in a policy's maps; the kernel has fifteen letters of their names.
 map=kept_settings_o
 pin=$pins/maps/kept_settings_of_vms
 planectl load $policies/settings_one.bpf.o --mode 660 --group 7 >/dev/null
-expect 0 "^660 7$" "a policy's map is pinned for whom the policy is" stat -c "%a %g" $pin
+expect 0 "^600 0$" "a policy's map is pinned for root, whoever may use the policy" stat -c "%a %g" $pin
+chmod 660 $pin
+chown 0:7 $pin
 bpftool map update pinned $pin key 0 0 0 0 value 7 0 0 0
 expect 0 "settings: replaced" "a policy with a map can be replaced" \
 	planectl replace settings $policies/settings_one.bpf.o
@@ -296,12 +373,27 @@ expect 0 '^2 0$' "which is empty" \
 	sh -c "bpftool map dump name $map | awk '/value/ { n++; value = \$2 } END { print n, value }'"
 expect 0 '^2 0$' "and in the place of the other one" \
 	sh -c "bpftool map dump pinned $pin | awk '/value/ { n++; value = \$2 } END { print n, value }'"
-expect 0 "^660 7$" "for the same users" stat -c "%a %g" $pin
+expect 0 "^660 7$" "for the users whom root gave that" stat -c "%a %g" $pin
 planectl unload settings >/dev/null
 expect 1 "" "the pin goes with the policy" test -e $pins/maps
 
+planectl load $policies/settings_one.bpf.o >/dev/null
+chmod 666 $pin
+rm $pins/links/settings
+wait_for "(removed)" planectl list
+rm $pins/settings
+expect 0 "settings: loaded" "a policy whose pin was removed can be loaded again" \
+	planectl load $policies/settings_one.bpf.o
+expect 0 "^600$" "and its new map is for root again" stat -c %a $pin
+expect 1 "kept_settings_of_vms exists, and is of the policy settings, which is loaded" \
+	"planectl load leaves the map of another policy where it is" \
+	planectl load $policies/settings_other.bpf.o
+expect 0 "^1 0$" "for who has that policy" \
+	sh -c "bpftool map dump pinned $pin | awk '/value/ { n++; value = \$2 } END { print n, value }'"
+planectl unload settings >/dev/null
+
 planectl load $policies/wrong_target.bpf.o --pin /sys/fs/bpf/careless >/dev/null
-vtl-vmm --switch "policy=$(echo /sys/fs/bpf/careless/*)" --calls 100000 >"$tmp/vmm" 2>&1 &
+vtl-vmm --switch "policy=$(echo /sys/fs/bpf/careless/wrong*)" --calls 100000 >"$tmp/vmm" 2>&1 &
 vmm=$!
 wait_for '"ejected": {' planectl status --json
 expect 0 "^$vmm-.* vtl-vmm  *-  *0  target: switch to a plane that cannot run (-*[0-9]*)$" \
@@ -316,8 +408,10 @@ rmdir /sys/fs/bpf/careless
 # crashes when a struct_ops is a module's.
 
 expect 0 "Registered kvm_plane_ops vtl" "bpftool struct_ops register" \
-	bpftool struct_ops register "$BPF/vtl.bpf.o" $pins
-expect 0 "^vtl .* $pins/vtl  *hypercall" "planectl list shows what bpftool registered" planectl list
+	sh -c "mkdir -p $pins && bpftool struct_ops register $BPF/vtl.bpf.o $pins/links"
+expect 0 "^vtl .* $pins/links/vtl  *hypercall" "planectl list shows what bpftool registered" planectl list
+yes "bpftool map pin makes the pin for VMMs" bpftool map pin name vtl $pins/vtl
+expect 0 "^vtl .* $pins/vtl  *hypercall" "planectl list shows it" planectl list
 expect 1 "already loaded" "planectl load does not replace it" planectl load vtl
 expect 0 "vtl: replaced" "planectl replace replaces it" planectl replace vtl vtl
 vmm_start $pins/vtl 1000000
@@ -332,14 +426,14 @@ expect 0 "vtl  *kvm_plane_ops" "bpftool struct_ops show shows what planectl load
 expect 0 '"name": "vtl"' "bpftool struct_ops dump too" bpftool struct_ops dump name vtl
 expect 255 "not supported" "bpftool struct_ops unregister is not for policies: they have a link" \
 	bpftool struct_ops unregister name vtl
-bpftool link pin pinned $pins/vtl /sys/fs/bpf/second
+bpftool link pin pinned $pins/links/vtl /sys/fs/bpf/second
 expect 1 "remains loaded" "planectl unload says that another pin holds the policy" \
 	planectl unload vtl
 expect 0 "^vtl .* - " "planectl list shows a policy that has no pin" planectl list
 expect 0 "vtl: unloaded" "removing the other pin unloads it" planectl unload /sys/fs/bpf/second
 
 planectl load vtl >/dev/null
-yes "bpftool link detach takes it from KVM" bpftool link detach pinned $pins/vtl
+yes "bpftool link detach takes it from KVM" bpftool link detach pinned $pins/links/vtl
 expect 0 "detached" "planectl list shows that it was detached" planectl list
 expect 1 "in the way" "planectl load says that its pin is in the way" planectl load vtl
 expect 1 "was detached" "planectl replace says that it was" planectl replace vtl vtl
@@ -426,8 +520,8 @@ planectl_turns() { take_turns >"$tmp/turns.$1" 2>&1; }
 bpftool_turns()
 {
 	for i in 1 2 3 4 5 6 7 8; do
-		bpftool struct_ops register "$BPF/vtl.bpf.o" $pins
-		rm -f $pins/vtl
+		bpftool struct_ops register "$BPF/vtl.bpf.o" $pins/links
+		rm -f $pins/links/vtl
 	done >/dev/null 2>&1
 }
 
@@ -438,7 +532,7 @@ wait $a $b
 out=$(cat "$tmp"/turns.*)
 yes "some were loaded" grep -q "vtl: loaded" "$tmp"/turns.*
 yes "some were replaced" grep -q "vtl: replaced" "$tmp"/turns.*
-out=$(grep -hv -e "^vtl: \(loaded\|replaced\|unloaded\)" -e "^removed $pins/vtl" -e "already loaded: $pins/vtl" \
+out=$(grep -hv -e "^vtl: \(loaded\|replaced\|unloaded\)" -e "^removed $pins/vtl" -e "^removed $pins/links/vtl" -e "already loaded: $pins/vtl" \
 	-e "no policy vtl is loaded" "$tmp"/turns.*)
 [ -z "$out" ]
 report $? "those who take turns find a policy that is there, or none"
@@ -479,6 +573,7 @@ planectl unload vtl >/dev/null
 mount -t debugfs debug /sys/kernel/debug
 
 expect 0 "no policy is loaded" "after all errors: nothing is loaded" planectl list
+rmdir $pins/links 2>/dev/null
 yes "nor pinned" rmdir $pins
 rmdir /sys/fs/bpf/elsewhere 2>/dev/null
 finish

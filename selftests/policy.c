@@ -51,7 +51,7 @@ int policy_load(struct policy *policy, const struct policy_object *object)
 {
 	int err;
 
-	*policy = (struct policy) { .link_fd = -1 };
+	*policy = (struct policy) { .token = -1 };
 	policy->object = open_and_load(object, &err);
 	if (!policy->object)
 		return err;
@@ -62,7 +62,7 @@ int policy_load(struct policy *policy, const struct policy_object *object)
 		policy_unload(policy);
 		return err;
 	}
-	policy->link_fd = bpf_link__fd(policy->link);
+	policy->token = bpf_map__fd(struct_ops_map(policy->object));
 	return 0;
 }
 
@@ -82,6 +82,7 @@ int policy_replace(struct policy *policy, const struct policy_object *object)
 	}
 	bpf_object__close(policy->object);
 	policy->object = obj;
+	policy->token = bpf_map__fd(struct_ops_map(obj));
 	return 0;
 }
 
@@ -89,12 +90,17 @@ void policy_unload(struct policy *policy)
 {
 	bpf_link__destroy(policy->link);
 	bpf_object__close(policy->object);
-	*policy = (struct policy) { .link_fd = -1 };
+	*policy = (struct policy) { .token = -1 };
 }
 
-int policy_pin(struct policy *policy, const char *path)
+int policy_pin_link(struct policy *policy, const char *path)
 {
 	return bpf_link__pin(policy->link, path);
+}
+
+int policy_pin_token(struct policy *policy, const char *path)
+{
+	return bpf_obj_pin(policy->token, path) ? -errno : 0;
 }
 
 /* One of the lines of plane_policy in debugfs */

@@ -26,10 +26,15 @@ struct policy_object {
 	    ".popsection\n");						\
 	static const struct policy_object policy_##name = { name##_start, name##_end }
 
+/**
+ * struct policy - a policy that this program loaded
+ * @link: what keeps it in force
+ * @token: what a VM opts in with: the fd of its struct_ops map
+ */
 struct policy {
 	struct bpf_object *object;
 	struct bpf_link *link;
-	int link_fd;
+	int token;
 };
 
 /* Returns 0 or -errno, of the first step that failed. */
@@ -38,8 +43,9 @@ int policy_load(struct policy *policy, const struct policy_object *object);
 /* Replace the policy behind the link by @object, of the same name. Returns 0 or -errno. */
 int policy_replace(struct policy *policy, const struct policy_object *object);
 
-/* What is pinned stays loaded. */
-int policy_pin(struct policy *policy, const char *path);
+/* Pin the link, so that the policy stays in force, or the token, for VMMs. Returns 0 or -errno. */
+int policy_pin_link(struct policy *policy, const char *path);
+int policy_pin_token(struct policy *policy, const char *path);
 void policy_unload(struct policy *policy);
 
 /* What the kernel says of a VM's policy, in debugfs. */

@@ -68,7 +68,7 @@ void puppet_create(struct puppet_test *t, int nr_planes)
 void puppet_start(struct puppet_test *t, int nr_planes)
 {
 	puppet_create(t, nr_planes);
-	if (vm_enable_cap(t->vm->fd, KVM_CAP_PLANE_SWITCH, t->policy.link_fd, 0, 0))
+	if (vm_enable_cap(t->vm->fd, KVM_CAP_PLANE_SWITCH, t->policy.token, 0, 0))
 		fail("opting in: %s", strerror(errno));
 }
 

@@ -292,12 +292,12 @@ static void print_transcript(void)
 
 static void opt_in(struct vmpl *vmpl, const char *pin)
 {
-	int link = demo_open_policy(pin, "vmpl");
+	int token = demo_open_policy(pin, "vmpl");
 
-	if (vmpl_use_policy(vmpl, link))
+	if (vmpl_use_policy(vmpl, token))
 		fail("%s: KVM_CAP_PLANE_SWITCH: %s", pin, strerror(errno));
 	/* Kept open, it would keep the policy loaded. */
-	close(link);
+	close(token);
 }
 
 int main(int argc, char **argv)

@@ -107,12 +107,12 @@ static void set_ghcb_msr(struct vmpl *vmpl, int vmpl_nr, __u64 value)
 }
 
 /* From the first policy on that has them, the GHCB MSRs are KVM's. */
-int vmpl_use_policy(struct vmpl *vmpl, int link)
+int vmpl_use_policy(struct vmpl *vmpl, int token)
 {
-	int err = vm_enable_cap(vmpl->vm->fd, KVM_CAP_PLANE_SWITCH, link, 0, 0);
+	int err = vm_enable_cap(vmpl->vm->fd, KVM_CAP_PLANE_SWITCH, token, 0, 0);
 	int i;
 
-	if (err || link < 0 || vmpl->kernel_msrs)
+	if (err || token < 0 || vmpl->kernel_msrs)
 		return err;
 	for (i = 0; i < KVM_MAX_PLANES; i++)
 		if (vmpl->vm->vcpu[i] >= 0)

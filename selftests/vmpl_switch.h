@@ -37,7 +37,7 @@ void vmpl_take_interrupts(struct vmpl *vmpl);
 /* The next KVM_RUN goes on with the VMPL whose turn it is. False: the exit is not about VMPLs. */
 bool vmpl_handle_exit(struct vmpl *vmpl);
 
-/* Opt in to the policy whose link is @link; -1 opts out. Returns what ioctl() does. */
-int vmpl_use_policy(struct vmpl *vmpl, int link);
+/* Opt in to the policy whose token is @token; -1 opts out. Returns what ioctl() does. */
+int vmpl_use_policy(struct vmpl *vmpl, int token);
 
 #endif /* VMPL_SWITCH_H */

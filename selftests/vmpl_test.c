@@ -40,7 +40,7 @@ void vmpl_test_start(struct vmpl_test *t, enum test_how how, int nr_vmpls,
 
 	if (how == BY_POLICY) {
 		vmpl_policy_load(&t->policy);
-		if (vmpl_use_policy(&t->vmpl, t->policy.link_fd))
+		if (vmpl_use_policy(&t->vmpl, t->policy.token))
 			fail("opting in to the VMPL policy: %s", strerror(errno));
 	}
 }

@@ -120,15 +120,15 @@ int main(void)
 {
 	struct guest_call *call;
 	struct vtl vtl;
-	int link;
+	int token;
 
 	vtl_init(&vtl, vm_create(2));
 	vm_start(vtl.vm, 0, vtl0);
 	vm_start(vtl.vm, 1, vtl1);
-	link = demo_open_policy(PIN, "vtl");
-	if (vtl_use_policy(&vtl, link))
+	token = demo_open_policy(PIN, "vtl");
+	if (vtl_use_policy(&vtl, token))
 		fail(PIN ": %s", strerror(errno));
-	close(link);
+	close(token);
 
 	for (;;) {
 		if (vm_run_fault(vtl.vm) == KVM_EXIT_MEMORY_FAULT) {

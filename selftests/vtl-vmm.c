@@ -123,12 +123,12 @@ static void vtl0(void)
 
 static void opt_in(struct vtl *vtl, const char *pin)
 {
-	int link = demo_open_policy(pin, "vtl");
+	int token = demo_open_policy(pin, "vtl");
 
-	if (vtl_use_policy(vtl, link))
+	if (vtl_use_policy(vtl, token))
 		fail("%s: KVM_CAP_PLANE_SWITCH: %s", pin, strerror(errno));
 	/* Kept open, it would keep the policy loaded. */
-	close(link);
+	close(token);
 }
 
 static __u64 run(struct vtl *vtl)

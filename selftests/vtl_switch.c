@@ -98,12 +98,12 @@ void vtl_take_interrupts(struct vtl *vtl)
 	request_exits(vtl, planes(vtl)->plane);
 }
 
-int vtl_use_policy(struct vtl *vtl, int link)
+int vtl_use_policy(struct vtl *vtl, int token)
 {
-	int err = vm_enable_cap(vtl->vm->fd, KVM_CAP_PLANE_SWITCH, link, 0, 0);
+	int err = vm_enable_cap(vtl->vm->fd, KVM_CAP_PLANE_SWITCH, token, 0, 0);
 
 	/* From then on, in what it remembers of VTLs it cannot tell what KVM changed. */
-	if (!err && link >= 0)
+	if (!err && token >= 0)
 		vtl->kernel_switches = true;
 	return err;
 }

@@ -57,7 +57,7 @@ void vtl_enter(struct vtl *vtl, int to, __u32 reason);
 /* The next KVM_RUN goes on with the VTL whose turn it is. False: the exit is not about VTLs. */
 bool vtl_handle_exit(struct vtl *vtl);
 
-/* Opt in to the policy whose link is @link; -1 opts out. Returns what ioctl() does. */
-int vtl_use_policy(struct vtl *vtl, int link);
+/* Opt in to the policy whose token is @token; -1 opts out. Returns what ioctl() does. */
+int vtl_use_policy(struct vtl *vtl, int token);
 
 #endif /* VTL_SWITCH_H */

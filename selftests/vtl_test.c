@@ -52,7 +52,7 @@ void vtl_test_start(struct vtl_test *t, enum test_how how, int nr_vtls, const gu
 
 	if (how == BY_POLICY) {
 		vtl_policy_load(&t->policy);
-		if (vtl_use_policy(&t->vtl, t->policy.link_fd))
+		if (vtl_use_policy(&t->vtl, t->policy.token))
 			fail("opting in to the VTL policy: %s", strerror(errno));
 	}
 }

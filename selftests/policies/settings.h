@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A policy with a map that a VMM would write to. It decides nothing.
+ * A policy with a map that somebody may write to. It decides nothing.
  */
 #ifndef SETTINGS_H
 #define SETTINGS_H
 
 #include <linux/bpf.h>
 #include "kvm_planes.bpf.h"
+
+#ifndef SETTINGS_POLICY
+#define SETTINGS_POLICY		settings
+#define SETTINGS_NAME		"settings"
+#endif
 
 char _license[] SEC("license") = "GPL";
 
@@ -27,10 +32,10 @@ int BPF_PROG(hypercall, struct kvm_plane_ctx *pctx)
 }
 
 SEC(".struct_ops.link")
-struct kvm_plane_ops settings = {
+struct kvm_plane_ops SETTINGS_POLICY = {
 	.hypercall = (void *)hypercall,
 	.abi = KVM_PLANE_ABI,
-	.name = "settings",
+	.name = SETTINGS_NAME,
 };
 
 #endif /* SETTINGS_H */

@@ -217,7 +217,7 @@ static void assist_page(enum test_how how)
 	for (i = 0; i < 2; i++)
 		vm_start(vm, i, entry[i]);
 	vtl_policy_load(&policy);
-	ASSERT_EQ(vm_enable_cap(vm->fd, KVM_CAP_PLANE_SWITCH, policy.link_fd, 0, 0), 0);
+	ASSERT_EQ(vm_enable_cap(vm->fd, KVM_CAP_PLANE_SWITCH, policy.token, 0, 0), 0);
 	for (i = 0; i < 5; i++) {
 		vm_run(vm);
 		call = vm_guest_call(vm);
@@ -453,7 +453,7 @@ static void ring_switched(enum test_how how)
 		vm_start(vm, i, entry[i]);
 	if (how == BY_POLICY) {
 		vtl_policy_load(&policy);
-		ASSERT_EQ(vtl_use_policy(&vtl, policy.link_fd), 0);
+		ASSERT_EQ(vtl_use_policy(&vtl, policy.token), 0);
 	}
 
 	while (!call || call->cmd != GUEST_DONE) {

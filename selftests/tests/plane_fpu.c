@@ -164,7 +164,7 @@ static void switched_by_kernel(bool own_fpu, int times)
 
 	turns = times;
 	ASSERT_EQ(policy_load(&policy, &policy_template), 0);
-	ASSERT_EQ(vm_enable_cap(vm->fd, KVM_CAP_PLANE_SWITCH, policy.link_fd, 0, 0), 0);
+	ASSERT_EQ(vm_enable_cap(vm->fd, KVM_CAP_PLANE_SWITCH, policy.token, 0, 0), 0);
 	vm_run(vm);
 	call = vm_guest_call(vm);
 	ASSERT(call && call->cmd == GUEST_DONE);

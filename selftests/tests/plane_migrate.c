@@ -116,7 +116,7 @@ static void move(struct migrations *m)
 {
 	bool policy = m->with_policy();
 
-	migrate_vtls(&m->vtl, policy ? m->policy.link_fd : -1);
+	migrate_vtls(&m->vtl, policy ? m->policy.token : -1);
 	m->to_policy += policy;
 	by_signal = guest_random(&rng) & 1;
 }

@@ -232,7 +232,7 @@ static void vtls(enum test_how how)
 	vtl_init(&t.vtl, t.vm);
 	if (how == BY_POLICY) {
 		vtl_policy_load(&t.policy);
-		ASSERT(!vtl_use_policy(&t.vtl, t.policy.link_fd));
+		ASSERT(!vtl_use_policy(&t.vtl, t.policy.token));
 	}
 	/* Userspace keeps CR8 of a plane that does not run, as it keeps the plane's APIC. */
 	do {

@@ -76,7 +76,7 @@ static void use(const struct policy_object *object)
 		      bpf_map__fd(map), 0);
 	ASSERT(budget != MAP_FAILED);
 	budget->gpa = GPA;
-	ASSERT_EQ(vm_enable_cap(vm->fd, KVM_CAP_PLANE_SWITCH, policy.link_fd, 0, 0), 0);
+	ASSERT_EQ(vm_enable_cap(vm->fd, KVM_CAP_PLANE_SWITCH, policy.token, 0, 0), 0);
 }
 
 static void start_with(const struct policy_object *object, __u64 ring_size, guest_code_t entry)

@@ -89,7 +89,7 @@ static void ejected(const struct policy_object *object, __u64 rsi, int kind, lon
 	err = policy_load(&policy, object);
 	if (err)
 		fail("the policy does not load: %s (VERBOSE=1 says more)", strerror(-err));
-	ASSERT_EQ(vtl_use_policy(&t.vtl, policy.link_fd), 0);
+	ASSERT_EQ(vtl_use_policy(&t.vtl, policy.token), 0);
 
 	call_by_userspace(&t);
 	ASSERT(policy_read_status(t.vm, &status));
@@ -104,7 +104,7 @@ static void ejected(const struct policy_object *object, __u64 rsi, int kind, lon
 	ASSERT_EQ(vtl_use_policy(&t.vtl, -1), -1);
 	ASSERT_EQ(errno, ENOENT);
 	vtl_policy_load(&good);
-	ASSERT_EQ(vtl_use_policy(&t.vtl, good.link_fd), 0);
+	ASSERT_EQ(vtl_use_policy(&t.vtl, good.token), 0);
 	vtl_test_run(&t);
 	ASSERT(policy_read_status(t.vm, &status));
 	ASSERT_EQ(status.switches, 2);
@@ -215,7 +215,7 @@ static void assist_bounds(enum test_how how)
 	vtl_test_start(&t, BY_USERSPACE, 2, entry);
 	vtl_test_run(&t);
 	ASSERT_EQ(policy_load(&policy, &policy_assist_page), 0);
-	ASSERT_EQ(vtl_use_policy(&t.vtl, policy.link_fd), 0);
+	ASSERT_EQ(vtl_use_policy(&t.vtl, policy.token), 0);
 
 	vtl_assist_pages[1][4095] = 0xa5;
 	ASSERT_EQ(assist_access(&t, 0, 0), 0);
@@ -251,7 +251,7 @@ static void assist_forbidden(enum test_how how)
 	vtl_test_start(&t, BY_USERSPACE, 2, entry);
 	vtl_test_run(&t);
 	ASSERT_EQ(policy_load(&policy, &policy_assist_page), 0);
-	ASSERT_EQ(vtl_use_policy(&t.vtl, policy.link_fd), 0);
+	ASSERT_EQ(vtl_use_policy(&t.vtl, policy.token), 0);
 
 	vtl_assist_pages[1][ASSIST_OFFSET] = 0xa5;
 	vm_ioctl(t.vm->plane[1], KVM_SET_MEMORY_ATTRIBUTES, &attrs);

@@ -674,7 +674,7 @@ static void late(enum test_how how)
 	while (!spins)
 		usleep(1000);
 	vm_add_plane(vm, 1);
-	ASSERT_EQ(vm_enable_cap(vm->fd, KVM_CAP_PLANE_SWITCH, policy.link_fd, 0, 0), 0);
+	ASSERT_EQ(vm_enable_cap(vm->fd, KVM_CAP_PLANE_SWITCH, policy.token, 0, 0), 0);
 	msi_send(vm->fd, VECTOR);
 	clock_gettime(CLOCK_REALTIME, &end);
 	end.tv_sec += 20;

@@ -29,17 +29,17 @@ static void call_forever(void)
 /* A VTL that calls, which takes the registers of VTL 1 from the first of them on */
 static const guest_code_t entry[] = { call_forever, NULL };
 
-static void by_policy(int link)
+static void by_policy(int token)
 {
 	struct vtl_test v;
 
 	vtl_test_start(&v, BY_USERSPACE, 2, entry);
-	ASSERT_EQ(vtl_use_policy(&v.vtl, link), 0);
+	ASSERT_EQ(vtl_use_policy(&v.vtl, token), 0);
 	*ready = true;
 	vtl_test_run(&v);
 }
 
-static void by_userspace(int link)
+static void by_userspace(int token)
 {
 	struct vtl_test v;
 
@@ -49,26 +49,26 @@ static void by_userspace(int link)
 }
 
 /* Planes that take turns as they halt: switched outside of the inner run loop */
-static void halting(int link)
+static void halting(int token)
 {
 	struct vm *vm = vm_create(2);
 	int i;
 
 	for (i = 0; i < 2; i++)
 		vm_start(vm, i, (guest_code_t)(void *)halt_forever);
-	ASSERT_EQ(vm_enable_cap(vm->fd, KVM_CAP_PLANE_SWITCH, link, 0, 0), 0);
+	ASSERT_EQ(vm_enable_cap(vm->fd, KVM_CAP_PLANE_SWITCH, token, 0, 0), 0);
 	*ready = true;
 	vm_run(vm);
 }
 
-static pid_t start(void (*vmm)(int), int link)
+static pid_t start(void (*vmm)(int), int token)
 {
 	pid_t pid;
 
 	*ready = false;
 	pid = fork();
 	if (!pid) {
-		vmm(link);
+		vmm(token);
 		_exit(1);
 	}
 	while (!*ready)
@@ -98,7 +98,7 @@ static int count_vms(void)
 }
 
 /* At any time; when wait() returns, it has closed all that it had open. */
-static void kill_some(void (*vmm)(int), int link)
+static void kill_some(void (*vmm)(int), int token)
 {
 	int i, status, vms = count_vms();
 	__u64 random = test_seed();
@@ -106,7 +106,7 @@ static void kill_some(void (*vmm)(int), int link)
 
 	share_ready();
 	for (i = 0; i < KILLS; i++) {
-		pid = start(vmm, link);
+		pid = start(vmm, token);
 		ASSERT_EQ(count_vms(), vms + 1);
 		usleep(guest_random(&random) % 40000);
 		ASSERT_EQ(kill(pid, SIGKILL), 0);
@@ -122,7 +122,7 @@ static void killed_by_policy(enum test_how how)
 	struct policy policy;
 
 	vtl_policy_load(&policy);
-	kill_some(by_policy, policy.link_fd);
+	kill_some(by_policy, policy.token);
 	policy_unload(&policy);
 }
 
@@ -138,11 +138,11 @@ static void killed_halting(enum test_how how)
 	struct puppet_op *op = &p->op[PUPPET_HALT];
 
 	/* One that sleeps, and one that switches */
-	kill_some(halting, policy.link_fd);
+	kill_some(halting, policy.token);
 	ASSERT_EQ(p->detach.calls, KILLS);
 
 	op->verdict = KVM_PLANE_RESUME;
-	kill_some(halting, policy.link_fd);
+	kill_some(halting, policy.token);
 	ASSERT_EQ(p->detach.calls, 2 * KILLS);
 	policy_unload(&policy);
 }
@@ -156,7 +156,7 @@ static void killed_after_removal(enum test_how how)
 
 	share_ready();
 	vtl_policy_load(&policy);
-	pid = start(by_policy, policy.link_fd);
+	pid = start(by_policy, policy.token);
 	policy_unload(&policy);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);

@@ -213,7 +213,7 @@ static void policy_goes(enum test_how how)
 	guest_write(0, PUPPET_LATCH, OTHER_VALUE);
 	expect_read(0, PUPPET_LATCH, OTHER_VALUE);
 	guest_write(0, PUPPET_LATCH, VALUE);
-	ASSERT_EQ(vm_enable_cap(t.vm->fd, KVM_CAP_PLANE_SWITCH, t.policy.link_fd, 0, 0), 0);
+	ASSERT_EQ(vm_enable_cap(t.vm->fd, KVM_CAP_PLANE_SWITCH, t.policy.token, 0, 0), 0);
 	expect_kept();
 	ASSERT_EQ(policy_reads(1, PUPPET_LATCH_PRIVATE), VALUE + 2);
 
@@ -222,7 +222,7 @@ static void policy_goes(enum test_how how)
 	puppet_expect_ejected(&t, KVM_PLANE_EJECT_VERDICT, 17);
 	expect_kept();
 
-	ASSERT_EQ(vm_enable_cap(t.vm->fd, KVM_CAP_PLANE_SWITCH, t.policy.link_fd, 0, 0), 0);
+	ASSERT_EQ(vm_enable_cap(t.vm->fd, KVM_CAP_PLANE_SWITCH, t.policy.token, 0, 0), 0);
 	policy_unload(&t.policy);
 	expect_kept();
 	vm_free(t.vm);
@@ -235,7 +235,7 @@ static void no_policy(enum test_how how)
 	expect_none(1, PUPPET_LATCH);
 	ASSERT(!userspace_has(t.vm, 1, PUPPET_LATCH));
 	ASSERT(!vm_set_msr(t.vm, 1, PUPPET_LATCH, VALUE));
-	ASSERT_EQ(vm_enable_cap(t.vm->fd, KVM_CAP_PLANE_SWITCH, t.policy.link_fd, 0, 0), 0);
+	ASSERT_EQ(vm_enable_cap(t.vm->fd, KVM_CAP_PLANE_SWITCH, t.policy.token, 0, 0), 0);
 	expect_read(0, PUPPET_LATCH, 0);
 	puppet_end(&t);
 }
@@ -300,13 +300,13 @@ static void opt_over(const struct policy_object *object, int error)
 	ASSERT_EQ(policy_load(&policy, object), 0);
 	ASSERT_EQ(vm_enable_cap(t.vm->fd, KVM_CAP_PLANE_SWITCH, -1ULL, 0, 0), 0);
 	if (error) {
-		ASSERT_ERRNO(vm_enable_cap(t.vm->fd, KVM_CAP_PLANE_SWITCH, policy.link_fd, 0, 0),
+		ASSERT_ERRNO(vm_enable_cap(t.vm->fd, KVM_CAP_PLANE_SWITCH, policy.token, 0, 0),
 			     error);
 	} else {
-		ASSERT_EQ(vm_enable_cap(t.vm->fd, KVM_CAP_PLANE_SWITCH, policy.link_fd, 0, 0), 0);
+		ASSERT_EQ(vm_enable_cap(t.vm->fd, KVM_CAP_PLANE_SWITCH, policy.token, 0, 0), 0);
 		ASSERT_EQ(vm_enable_cap(t.vm->fd, KVM_CAP_PLANE_SWITCH, -1ULL, 0, 0), 0);
 	}
-	ASSERT_EQ(vm_enable_cap(t.vm->fd, KVM_CAP_PLANE_SWITCH, t.policy.link_fd, 0, 0), 0);
+	ASSERT_EQ(vm_enable_cap(t.vm->fd, KVM_CAP_PLANE_SWITCH, t.policy.token, 0, 0), 0);
 	policy_unload(&policy);
 }
 
@@ -333,7 +333,7 @@ static void refused(enum test_how how)
 {
 	puppet_create(&t, 2);
 	t.puppet->attach_result = -EPERM;
-	ASSERT_ERRNO(vm_enable_cap(t.vm->fd, KVM_CAP_PLANE_SWITCH, t.policy.link_fd, 0, 0), EPERM);
+	ASSERT_ERRNO(vm_enable_cap(t.vm->fd, KVM_CAP_PLANE_SWITCH, t.policy.token, 0, 0), EPERM);
 	expect_none(0, PUPPET_LATCH);
 	ASSERT(!userspace_has(t.vm, 0, PUPPET_LATCH_PRIVATE));
 	puppet_free(&t);
@@ -366,7 +366,7 @@ static void migrate(enum test_how how)
 	from = t;
 
 	t.vm = vm_create(2);
-	ASSERT_EQ(vm_enable_cap(t.vm->fd, KVM_CAP_PLANE_SWITCH, t.policy.link_fd, 0, 0), 0);
+	ASSERT_EQ(vm_enable_cap(t.vm->fd, KVM_CAP_PLANE_SWITCH, t.policy.token, 0, 0), 0);
 	for (plane = 0; plane < 2; plane++) {
 		for (i = 0; i < sizeof(msrs) / sizeof(msrs[0]); i++)
 			ASSERT(vm_set_msr(t.vm, plane, msrs[i],

@@ -20,7 +20,7 @@
 static void load_and_use(struct vtl_test *t, struct policy *policy)
 {
 	vtl_policy_load(policy);
-	if (vtl_use_policy(&t->vtl, policy->link_fd))
+	if (vtl_use_policy(&t->vtl, policy->token))
 		fail("opting in: %s", strerror(errno));
 }
 
@@ -74,7 +74,7 @@ static void opt_out_and_in(enum test_how how)
 	vtl_test_start(&t, BY_USERSPACE, 2, counting_guest);
 	vtl_policy_load(&policy);
 	for (i = 0; i < ROUNDS; i++) {
-		ASSERT_EQ(vtl_use_policy(&t.vtl, policy.link_fd), 0);
+		ASSERT_EQ(vtl_use_policy(&t.vtl, policy.token), 0);
 		run_to_sync(&t);
 		ASSERT_EQ(vtl_use_policy(&t.vtl, -1), 0);
 		run_to_sync(&t);
@@ -98,7 +98,7 @@ static void *load_pin_unlink(void *unused)
 	while (!stop) {
 		load_and_use(&racing, &policy);
 		unlink(PIN);
-		ASSERT_EQ(policy_pin(&policy, PIN), 0);
+		ASSERT_EQ(policy_pin_link(&policy, PIN), 0);
 		usleep(3000);
 		/* The pin is the last to hold the link. */
 		policy_unload(&policy);
@@ -116,7 +116,7 @@ static void *opt_out_and_in_thread(void *unused)
 
 	vtl_policy_load(&policy);
 	while (!stop) {
-		ASSERT_EQ(vtl_use_policy(&racing.vtl, policy.link_fd), 0);
+		ASSERT_EQ(vtl_use_policy(&racing.vtl, policy.token), 0);
 		usleep(1000);
 		ASSERT_EQ(vtl_use_policy(&racing.vtl, -1), 0);
 		usleep(1000);

@@ -206,7 +206,7 @@ static void signalled(enum test_how how)
 	ASSERT_EQ(sched_setaffinity(0, sizeof(cpus), &cpus), 0);
 	puppet_create(&t, 2);
 	ASSERT_EQ(policy_load(&policy, &policy_raises), 0);
-	ASSERT_EQ(vm_enable_cap(t.vm->fd, KVM_CAP_PLANE_SWITCH, policy.link_fd, 0, 0), 0);
+	ASSERT_EQ(vm_enable_cap(t.vm->fd, KVM_CAP_PLANE_SWITCH, policy.token, 0, 0), 0);
 	puppet_send(&t, 1, VECTOR);
 	sigaction(SIGUSR1, &action, NULL);
 	vcpu_thread = pthread_self();

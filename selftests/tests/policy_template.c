@@ -48,7 +48,7 @@ static void run(int planes)
 	for (i = 0; i < planes; i++)
 		vm_start(vm, i, take_turns);
 	ASSERT_EQ(policy_load(&policy, &policy_template), 0);
-	ASSERT_EQ(vm_enable_cap(vm->fd, KVM_CAP_PLANE_SWITCH, policy.link_fd, 0, 0), 0);
+	ASSERT_EQ(vm_enable_cap(vm->fd, KVM_CAP_PLANE_SWITCH, policy.token, 0, 0), 0);
 	vm_run(vm);
 	if (!vm_guest_call(vm))
 		fail("%s", vm_exit_name(vm->run->exit_reason));
@@ -81,7 +81,7 @@ static void alone(enum test_how how)
 	turn = TURNS;
 	vm_start(vm, 0, take_turns);
 	ASSERT_EQ(policy_load(&policy, &policy_template), 0);
-	ASSERT_EQ(vm_enable_cap(vm->fd, KVM_CAP_PLANE_SWITCH, policy.link_fd, 0, 0), 0);
+	ASSERT_EQ(vm_enable_cap(vm->fd, KVM_CAP_PLANE_SWITCH, policy.token, 0, 0), 0);
 	vm_run(vm);
 	ASSERT_EXIT(vm, KVM_EXIT_IO);
 	/* The guest notices that its HC_YIELD is no hypercall of KVM's. */

@@ -16,6 +16,7 @@
 #include "vtl_test.h"
 
 #define PIN		"/sys/fs/bpf/planes-thousand"
+#define PIN_LINK	"/sys/fs/bpf/planes-thousand-link"
 #define CHANGES		1000
 
 /* What the two processes share; the second VM is that of a child. */
@@ -51,7 +52,6 @@ static void attach(struct policy *policy)
 	}
 	if (!policy->link)
 		fail("loading the policy again: %s", strerror(errno));
-	policy->link_fd = bpf_link__fd(policy->link);
 }
 
 static void detach(struct policy *policy)
@@ -139,7 +139,7 @@ static pid_t start_child(bool (*opt_in)(void))
 
 static bool opt_in_once(void)
 {
-	ASSERT_EQ(vtl_use_policy(&here.vtl, policies[0].link_fd), 0);
+	ASSERT_EQ(vtl_use_policy(&here.vtl, policies[0].token), 0);
 	return true;
 }
 
@@ -178,16 +178,18 @@ static void *remove_and_load(void *unused)
 		struct policy *policy = &policies[i & 1];
 
 		attach(policy);
-		ASSERT_EQ(vtl_use_policy(&here.vtl, policy->link_fd), 0);
+		ASSERT_EQ(vtl_use_policy(&here.vtl, policy->token), 0);
 		if (i % 4) {
 			usleep(200);
 			detach(policy);
 			continue;
 		}
 		/* Now and then it stays a while, and the other VM can have it as well. */
-		ASSERT_EQ(bpf_obj_pin(policy->link_fd, PIN), 0);
+		ASSERT_EQ(policy_pin_link(policy, PIN_LINK), 0);
+		ASSERT_EQ(policy_pin_token(policy, PIN), 0);
 		usleep(2000);
 		detach(policy);
+		ASSERT_EQ(unlink(PIN_LINK), 0);
 		ASSERT_EQ(unlink(PIN), 0);
 	}
 	shared->stop = true;
@@ -222,6 +224,7 @@ static void share(void)
 		      -1, 0);
 	ASSERT(shared != MAP_FAILED);
 	unlink(PIN);
+	unlink(PIN_LINK);
 	load_both();
 }
 

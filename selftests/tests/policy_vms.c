@@ -39,17 +39,17 @@ static void refused(enum test_how how)
 
 	for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
 		p->attach_result = -errors[i];
-		ASSERT_ERRNO(opt(vm, policy.link_fd), errors[i]);
+		ASSERT_ERRNO(opt(vm, policy.token), errors[i]);
 		ASSERT_EQ(p->attach.calls, i + 1);
 		ASSERT(!has_policy(vm));
 	}
 	p->attach_result = -4096;
-	ASSERT_ERRNO(opt(vm, policy.link_fd), EINVAL);
+	ASSERT_ERRNO(opt(vm, policy.token), EINVAL);
 	ASSERT_ERRNO(opt(vm, -1), ENOENT);
 	ASSERT_EQ(p->detach.calls, 0);
 
 	p->attach_result = 0;
-	ASSERT_EQ(opt(vm, policy.link_fd), 0);
+	ASSERT_EQ(opt(vm, policy.token), 0);
 	ASSERT(has_policy(vm));
 	vm_free(vm);
 	policy_unload(&policy);
@@ -63,14 +63,14 @@ static void sees_vms(enum test_how how)
 	struct vm *split = vm_create_with(2, KVM_CAP_PLANE_FPU, 1);
 	__u64 id;
 
-	ASSERT_EQ(opt(vm, policy.link_fd), 0);
+	ASSERT_EQ(opt(vm, policy.token), 0);
 	id = p->attach.vm_id;
 	ASSERT(id);
 	ASSERT_EQ(p->attach.split_fpu, 0);
-	ASSERT_ERRNO(opt(vm, policy.link_fd), EBUSY);
+	ASSERT_ERRNO(opt(vm, policy.token), EBUSY);
 	ASSERT_EQ(p->attach.calls, 1);
 
-	ASSERT_EQ(opt(split, policy.link_fd), 0);
+	ASSERT_EQ(opt(split, policy.token), 0);
 	ASSERT(p->attach.vm_id && p->attach.vm_id != id);
 	ASSERT_EQ(p->attach.split_fpu, 1);
 	ASSERT_EQ(p->attach.calls, 2);
@@ -107,7 +107,7 @@ static void sleeps(enum test_how how)
 	memory = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
 	ASSERT(memory != MAP_FAILED);
 	p->attach_from = (unsigned long)memory;
-	ASSERT_EQ(opt(vm, policy.link_fd), 0);
+	ASSERT_EQ(opt(vm, policy.token), 0);
 	ASSERT(!strcmp((char *)p->attach_data, "asleep"));
 	vm_free(vm);
 	policy_unload(&policy);
@@ -138,7 +138,7 @@ static void told_of_ejection(enum test_how how)
 	/* It can be had again. */
 	p->op[PUPPET_WRMSR].verdict = KVM_PLANE_RESUME;
 	p->op[PUPPET_WRMSR].asks = PUPPET_SKIP;
-	ASSERT_EQ(opt(t.vm, t.policy.link_fd), 0);
+	ASSERT_EQ(opt(t.vm, t.policy.token), 0);
 	puppet_turn(&t, 0);
 	puppet_expect_no_fault(0);
 	ASSERT_EQ(p->attach.calls, 2);

@@ -644,7 +644,7 @@ static void policy_comes_and_goes(enum test_how how)
 	vmpl_policy_load(&t.policy);
 	while (vmpl_test_run(&t)->cmd != GUEST_DONE) {
 		used = !used;
-		ASSERT_EQ(vmpl_use_policy(&t.vmpl, used ? t.policy.link_fd : -1), 0);
+		ASSERT_EQ(vmpl_use_policy(&t.vmpl, used ? t.policy.token : -1), 0);
 	}
 	ASSERT(!used);
 	ASSERT(policy_read_status(t.vm, &status));

@@ -320,7 +320,7 @@ static void preempted(enum test_how how)
 	for (i = 0; i < 2; i++) {
 		pid[i] = fork();
 		if (!pid[i])
-			share_cpu(policy.link_fd, cpu);
+			share_cpu(policy.token, cpu);
 	}
 	for (i = 0; i < 2; i++) {
 		waitpid(pid[i], &status, 0);

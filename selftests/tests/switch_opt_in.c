@@ -4,6 +4,7 @@
  * (KVM_CAP_PLANE_SWITCH); each error by name, and who may.
  */
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <fcntl.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -56,18 +57,16 @@ static void opting_in(enum test_how how)
 
 	ASSERT(map >= 0);
 	vtl_policy_load(&policy);
-	fd = policy.link_fd;
+	fd = policy.token;
 
 	ASSERT_ERRNO(enable(vm, KVM_CAP_PLANE_SWITCH, 0, -1ULL, 0, 0, 0), ENOENT);
 	ASSERT_ERRNO(enable(vm, KVM_CAP_PLANE_SWITCH, 0, -2ULL, 0, 0, 0), EBADF);
 	ASSERT_ERRNO(enable(vm, KVM_CAP_PLANE_SWITCH, 0, 1000, 0, 0, 0), EBADF);
 	ASSERT_ERRNO(enable(vm, KVM_CAP_PLANE_SWITCH, 0, 1ULL << 32 | fd, 0, 0, 0), EBADF);
-	/* Of these no fd is of a link; bpf() does not tell EBADF from EINVAL for all kernels. */
-	errno = 0;
-	ASSERT(enable(vm, KVM_CAP_PLANE_SWITCH, 0, null, 0, 0, 0) == -1);
-	ASSERT(errno == EBADF || errno == EINVAL);
-	ASSERT(enable(vm, KVM_CAP_PLANE_SWITCH, 0, map, 0, 0, 0) == -1);
-	ASSERT(errno == EBADF || errno == EINVAL);
+	ASSERT_ERRNO(enable(vm, KVM_CAP_PLANE_SWITCH, 0, null, 0, 0, 0), EINVAL);
+	ASSERT_ERRNO(enable(vm, KVM_CAP_PLANE_SWITCH, 0, map, 0, 0, 0), EINVAL);
+	ASSERT_ERRNO(enable(vm, KVM_CAP_PLANE_SWITCH, 0, bpf_link__fd(policy.link), 0, 0, 0),
+		     EINVAL);
 	ASSERT_ERRNO(enable(vm, KVM_CAP_PLANE_SWITCH, 1, fd, 0, 0, 0), EINVAL);
 	ASSERT_ERRNO(enable(vm, KVM_CAP_PLANE_SWITCH, 0, fd, 1, 0, 0), EINVAL);
 	ASSERT_ERRNO(enable(vm, KVM_CAP_PLANE_SWITCH, 0, fd, 0, 1, 0), EINVAL);
@@ -89,7 +88,7 @@ static void opting_in(enum test_how how)
 	vm_free(second);
 }
 
-/* A BPF link of another kind: a program attached to a network namespace */
+/* Of another kind than a policy's: a program attached to a network namespace */
 static void other_link(enum test_how how)
 {
 	const struct bpf_insn insns[] = {
@@ -140,7 +139,7 @@ static void permissions(enum test_how how)
 	}
 	vtl_policy_load(&policy);
 	unlink(PIN);
-	ASSERT_EQ(policy_pin(&policy, PIN), 0);
+	ASSERT_EQ(policy_pin_token(&policy, PIN), 0);
 	ASSERT_EQ(chmod("/sys/fs/bpf", 0755), 0);
 
 	ASSERT_EQ(chmod(PIN, 0600), 0);
@@ -157,19 +156,19 @@ static void permissions(enum test_how how)
 static __noreturn void run_unprivileged(__u32 gid)
 {
 	struct vtl_test v;
-	int link, i;
+	int token, i;
 
 	if (setgid(gid) || setuid(NOBODY))
 		_exit(255);
 	vtl_test_start(&v, BY_USERSPACE, 2, counting_guest);
-	link = bpf_obj_get(PIN);
+	token = bpf_obj_get(PIN);
 	if (gid != NOBODY) {
-		ASSERT(link < 0 && errno == EACCES);
+		ASSERT(token < 0 && errno == EACCES);
 	} else {
-		if (link < 0)
+		if (token < 0)
 			fail("%s: %s", PIN, strerror(errno));
-		ASSERT_EQ(vtl_use_policy(&v.vtl, link), 0);
-		close(link);
+		ASSERT_EQ(vtl_use_policy(&v.vtl, token), 0);
+		close(token);
 	}
 	for (i = 0; i < 3; i++)
 		vtl_test_run(&v);
@@ -186,7 +185,7 @@ static void unprivileged_vmm(enum test_how how)
 
 	vtl_policy_load(&policy);
 	unlink(PIN);
-	ASSERT_EQ(policy_pin(&policy, PIN), 0);
+	ASSERT_EQ(policy_pin_token(&policy, PIN), 0);
 	ASSERT_EQ(chmod("/sys/fs/bpf", 0755), 0);
 	ASSERT_EQ(chown(PIN, 0, NOBODY), 0);
 	ASSERT_EQ(chmod(PIN, 0660), 0);
@@ -210,9 +209,9 @@ static void unprivileged_vmm(enum test_how how)
 const struct test tests[] = {
 	TEST("a VMM chooses which hypercalls exit, in one range that is not empty", exits),
 	TEST("a VM opts in to one policy at a time, and out again", opting_in),
-	TEST("a VM cannot opt in to a BPF link of another kind", other_link),
+	TEST("a VM cannot opt in with a BPF link, of whatever kind", other_link),
 	TEST("who may opt in is whom the pin's permissions let open it", permissions),
-	TEST("a VMM without privileges has its planes switched by a policy if it may open the pin",
+	TEST("a VMM without privileges has its planes switched if it may open the token",
 	     unprivileged_vmm),
 	{ }
 };

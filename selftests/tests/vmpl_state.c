@@ -210,7 +210,7 @@ static void either(enum test_how how)
 		if (guest_random(&random) % 8 < 4)
 			continue;
 		has_policy = !has_policy;
-		ASSERT_EQ(vmpl_use_policy(&t.vmpl, has_policy ? t.policy.link_fd : -1), 0);
+		ASSERT_EQ(vmpl_use_policy(&t.vmpl, has_policy ? t.policy.token : -1), 0);
 	}
 	ASSERT(policy_read_status(t.vm, &status));
 	ASSERT(status.switches > 20);

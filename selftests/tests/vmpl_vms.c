@@ -104,14 +104,14 @@ static void refuses(enum test_how how)
 
 	vtl_policy_load(&vtl);
 	vmpl_policy_load(&vmpl);
-	ASSERT_ERRNO(vm_enable_cap(split->fd, KVM_CAP_PLANE_SWITCH, vtl.link_fd, 0, 0),
+	ASSERT_ERRNO(vm_enable_cap(split->fd, KVM_CAP_PLANE_SWITCH, vtl.token, 0, 0),
 		     EOPNOTSUPP);
-	ASSERT_ERRNO(vm_enable_cap(shared->fd, KVM_CAP_PLANE_SWITCH, vmpl.link_fd, 0, 0),
+	ASSERT_ERRNO(vm_enable_cap(shared->fd, KVM_CAP_PLANE_SWITCH, vmpl.token, 0, 0),
 		     EOPNOTSUPP);
 	/* Nothing is left of that. */
 	ASSERT_ERRNO(vm_enable_cap(split->fd, KVM_CAP_PLANE_SWITCH, -1, 0, 0), ENOENT);
-	ASSERT_EQ(vm_enable_cap(split->fd, KVM_CAP_PLANE_SWITCH, vmpl.link_fd, 0, 0), 0);
-	ASSERT_EQ(vm_enable_cap(shared->fd, KVM_CAP_PLANE_SWITCH, vtl.link_fd, 0, 0), 0);
+	ASSERT_EQ(vm_enable_cap(split->fd, KVM_CAP_PLANE_SWITCH, vmpl.token, 0, 0), 0);
+	ASSERT_EQ(vm_enable_cap(shared->fd, KVM_CAP_PLANE_SWITCH, vtl.token, 0, 0), 0);
 	ASSERT(!vm_set_msr(shared, 0, GHCB_MSR, 0));
 	ASSERT(vm_set_msr(split, 0, GHCB_MSR, 0));
 	vm_free(split);
@@ -184,8 +184,8 @@ static void next_to_each_other(enum test_how how)
 	ASSERT_EQ(sched_setaffinity(0, sizeof(cpus), &cpus), 0);
 	vtl_policy_load(&vtl);
 	vmpl_policy_load(&vmpl);
-	pid[0] = start(run_vtls, vtl.link_fd);
-	pid[1] = start(run_vmpls, vmpl.link_fd);
+	pid[0] = start(run_vtls, vtl.token);
+	pid[1] = start(run_vmpls, vmpl.token);
 	for (i = 0; i < 2; i++) {
 		ASSERT_EQ(waitpid(pid[i], &status, 0), pid[i]);
 		ASSERT_EQ(status, 0);
@@ -213,7 +213,7 @@ static void *replace(void *unused)
 static void *remove_and_add(void *unused)
 {
 	while (!stop) {
-		ASSERT_EQ(vmpl_use_policy(&t.vmpl, t.policy.link_fd), 0);
+		ASSERT_EQ(vmpl_use_policy(&t.vmpl, t.policy.token), 0);
 		usleep(2000);
 		policy_unload(&t.policy);
 		usleep(2000);
@@ -286,7 +286,7 @@ static void move(bool has_policy)
 		};
 	t.vm = vm_migrate(t.vm, vmpl_create_vm);
 	vmpl_init(&t.vmpl, t.vm);
-	ASSERT_EQ(vmpl_use_policy(&t.vmpl, t.policy.link_fd), 0);
+	ASSERT_EQ(vmpl_use_policy(&t.vmpl, t.policy.token), 0);
 	for (i = 0; i < GUEST_PLANES; i++) {
 		ASSERT(vm_set_msr(t.vm, i, KVM_PLANE_VMPL_MSR_GHCB, latched[i].ghcb));
 		ASSERT(vm_set_msr(t.vm, i, KVM_PLANE_VMPL_MSR_DOORBELL, latched[i].doorbell));
@@ -430,7 +430,7 @@ static void killed(enum test_how how)
 	struct policy policy;
 
 	vmpl_policy_load(&policy);
-	kill_some(how == BY_POLICY ? policy.link_fd : -1);
+	kill_some(how == BY_POLICY ? policy.token : -1);
 	policy_unload(&policy);
 	vmpl_policy_load(&policy);
 	policy_unload(&policy);

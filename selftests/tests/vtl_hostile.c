@@ -102,7 +102,7 @@ static void start(int nr_vtls)
 	if (nr_vtls > 1)
 		vm_start(vm, 1, vtl1);
 	vtl_policy_load(&policy);
-	ASSERT_EQ(vm_enable_cap(vm->fd, KVM_CAP_PLANE_SWITCH, policy.link_fd, 0, 0), 0);
+	ASSERT_EQ(vm_enable_cap(vm->fd, KVM_CAP_PLANE_SWITCH, policy.token, 0, 0), 0);
 }
 
 static void end(void)

@@ -141,7 +141,7 @@ static void forgotten(enum test_how how)
 		keys[i] = vp_of(vm[i]);
 		ASSERT(keys[i].vm_id > 0);
 		ASSERT(!i || keys[i].vm_id != keys[i - 1].vm_id);
-		ASSERT(!vm_enable_cap(vm[i]->fd, KVM_CAP_PLANE_SWITCH, policy.link_fd, 0, 0));
+		ASSERT(!vm_enable_cap(vm[i]->fd, KVM_CAP_PLANE_SWITCH, policy.token, 0, 0));
 		vtl_policy_set(&policy, &keys[i], &(struct kvm_plane_vtl_vp) { .enabled = 3 });
 	}
 
@@ -165,13 +165,13 @@ static void split_fpu(enum test_how how)
 	struct policy policy;
 
 	vtl_policy_load(&policy);
-	ASSERT_ERRNO(vm_enable_cap(vm->fd, KVM_CAP_PLANE_SWITCH, policy.link_fd, 0, 0),
+	ASSERT_ERRNO(vm_enable_cap(vm->fd, KVM_CAP_PLANE_SWITCH, policy.token, 0, 0),
 		     EOPNOTSUPP);
 	vm_free(vm);
 
 	/* Nor can it be chosen afterwards. */
 	vm = vm_create(1);
-	ASSERT(!vm_enable_cap(vm->fd, KVM_CAP_PLANE_SWITCH, policy.link_fd, 0, 0));
+	ASSERT(!vm_enable_cap(vm->fd, KVM_CAP_PLANE_SWITCH, policy.token, 0, 0));
 	ASSERT_ERRNO(vm_enable_cap(vm->fd, KVM_CAP_PLANE_FPU, 1, 0, 0), EBUSY);
 	vm_free(vm);
 	policy_unload(&policy);

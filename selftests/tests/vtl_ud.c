@@ -240,7 +240,7 @@ static void set_real_mode(struct vm *vm)
 
 static void real_mode(enum test_how how)
 {
-	struct policy policy = { .link_fd = -1 };
+	struct policy policy = { .token = -1 };
 	struct vm *vm = vm_create(2);
 	struct kvm_regs regs;
 	struct vtl vtl;
@@ -250,7 +250,7 @@ static void real_mode(enum test_how how)
 	ASSERT(vm_set_msr(vm, 0, HV_MSR_GUEST_OS_ID, 1ULL << 63));
 	if (how == BY_POLICY) {
 		vtl_policy_load(&policy);
-		ASSERT_EQ(vtl_use_policy(&vtl, policy.link_fd), 0);
+		ASSERT_EQ(vtl_use_policy(&vtl, policy.token), 0);
 	}
 
 	vm_run(vm);

@@ -56,16 +56,26 @@
  *
  * KVM_CHECK_EXTENSION returns, on /dev/kvm, the version of policies that this kernel
  * takes (KVM_PLANE_ABI of <linux/kvm_plane_bpf.h>), or 0 if none can be loaded. On a VM
- * it returns the number that policies know the VM by, the key to what its VMM finds or
- * chooses in the maps of a policy; or 0, too.
+ * it returns the number that policies know the VM by, the key to what a policy may count of
+ * it in a map; or 0, too.
  *
- * KVM_ENABLE_CAP (vm) opts the VM in: args[0] is the fd of a BPF link of a
- * kvm_plane_ops, as BPF_OBJ_GET of its pin gives it; or -1 to opt out. The fd
- * may be closed afterwards; it does not keep the policy loaded. When a policy is
- * removed, or ejected because it broke a rule, userspace switches planes again.
- * EBADF: not an fd. EINVAL: an fd of something else; flags or other arguments
- * that are not 0. EBUSY: the VM has a policy. ENOENT: opting
- * out of nothing. ENOSPC: it would have too many MSRs because of this policy and those that
+ * KVM_ENABLE_CAP (vm) opts the VM in: args[0] is the token of a policy, or -1 to opt out.
+ * The token is an fd of the struct_ops map (kvm_plane_ops) that the policy was loaded from,
+ * as BPF_OBJ_GET of its pin gives it; one that was opened with BPF_F_RDONLY will do. Whoever
+ * may open the pin may use the policy for VMs of his own, and can do no more to it: to load,
+ * replace and remove a policy takes its BPF link, which is root's. The fd may be closed
+ * afterwards. It does not keep the policy in force; while it is open it keeps the programs in
+ * memory, and kvm.ko from being unloaded. When a policy is removed, or ejected because it broke
+ * a rule, userspace switches planes again.
+ *
+ * What a VMM has to tell a policy of its VM, it writes to MSRs that each plane has because of
+ * the policy: KVM_SET_MSRS on the vCPU fds of the planes, once the VM has opted in. They are
+ * the VM's alone, and migrate with it (<linux/kvm_plane_vtl.h>, <linux/kvm_plane_vmpl.h>).
+ *
+ * EBADF: not an fd. EINVAL: an fd of something else, of the policy's link for one; the token
+ * of a policy that was removed or replaced since it was opened, so that the pin has to be
+ * opened again; flags or other arguments that are not 0. EBUSY: the VM has a policy. ENOENT:
+ * opting out of nothing. ENOSPC: it would have too many MSRs because of this policy and those that
  * it had before. EOPNOTSUPP: no policies in this kernel, or for this VM; the policies here
  * return it, too, for a VM that has the FPU shared or split as it should not be. Others: the
  * policy itself refused.

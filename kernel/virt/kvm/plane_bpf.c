@@ -12,6 +12,16 @@
  * points to a policy under kvm->lock and holds a reference; the policy points to
  * its ops. Both pointers are read under RCU, in which the ops run: when BPF takes
  * the ops away it clears the second one, and frees them a grace period later.
+ *
+ * Who may do what: a policy is put in force, replaced and removed through its BPF link. Whoever
+ * has an fd of the link can detach it, which asks for no capability, and so it is for root alone.
+ * A VM opts in with another fd, that of the struct_ops map which the link has now: the token. All
+ * that the bpf system call lets the holder of a token do besides is to read it (the ids of the
+ * programs, the MSRs, ABI and name), to pin it in a BPF file system that he may write to, and to
+ * keep it. Kept, it keeps the programs in memory and a reference to kvm.ko, but not the policy in
+ * force, nor its name taken. The map cannot be changed, emptied, frozen or mapped, and no program
+ * and no map of maps can use it; to make another link of it takes CAP_SYS_ADMIN, which reg() asks
+ * for. An fd that was opened for reading only says as much as one for writing.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -20,6 +30,7 @@
 #include <linux/bpf_verifier.h>
 #include <linux/btf.h>
 #include <linux/btf_ids.h>
+#include <linux/capability.h>
 #include <linux/ctype.h>
 #include <linux/kvm_host.h>
 #include <linux/list.h>
@@ -610,7 +621,7 @@ EXPORT_SYMBOL_GPL(bpf_kvm_plane_count);
  * @ctx: the exit
  * @value: what later ops have in @ctx->cached, which is 0 until then
  *
- * For what userspace has chosen, in a map of the policy, and is slow to look up. Takes
+ * For what userspace has chosen, in MSRs of the planes for one, and is slow to look up. Takes
  * effect at once, whatever the verdict. It is forgotten, too, when the policy is replaced.
  */
 __bpf_kfunc void bpf_kvm_plane_cache(struct kvm_plane_ctx *ctx, u64 value)
@@ -1004,6 +1015,23 @@ static struct kvm_plane_policy *kvm_plane_find_policy(const struct bpf_link *lin
 	return NULL;
 }
 
+/* The policy whose link has the struct_ops map @id now; a link has none inside reg(). */
+static struct kvm_plane_policy *kvm_plane_find_policy_map(u32 id)
+{
+	struct kvm_plane_policy *policy;
+
+	lockdep_assert_held(&kvm_plane_policies_lock);
+
+	list_for_each_entry(policy, &kvm_plane_policies, node) {
+		struct bpf_link_info info = { };
+
+		policy->link->ops->fill_link_info(policy->link, &info);
+		if (info.struct_ops.map_id == id)
+			return policy;
+	}
+	return NULL;
+}
+
 static struct kvm_plane_policy *kvm_plane_find_policy_name(const char *name)
 {
 	struct kvm_plane_policy *policy;
@@ -1022,12 +1050,20 @@ static void kvm_plane_put_policy(struct kvm_plane_policy *policy)
 		kfree_rcu(policy, rcu);
 }
 
-/* A policy is loaded: -EOPNOTSUPP without a link, -EEXIST if its name is taken. */
+/*
+ * A policy is loaded. BPF_LINK_CREATE itself asks for nothing but an fd of the map, which every
+ * VMM may have.
+ *
+ * Return: 0; -EPERM: the caller has no CAP_SYS_ADMIN; -EOPNOTSUPP: there is no link; -EEXIST: the
+ * name is taken.
+ */
 static int kvm_plane_ops_reg(void *kdata, struct bpf_link *link)
 {
 	struct kvm_plane_ops *ops = kdata;
 	struct kvm_plane_policy *policy;
 
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
 	if (!link)
 		return -EOPNOTSUPP;
 
@@ -1095,6 +1131,8 @@ static int kvm_plane_ops_update(void *kdata, void *old_kdata, struct bpf_link *l
 	struct kvm_plane_ops *ops = kdata, *old = old_kdata;
 	struct kvm_plane_policy *policy;
 
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
 	if (memcmp(ops->latches, old->latches, sizeof(ops->latches)))
 		return -EINVAL;
 
@@ -1200,22 +1238,23 @@ static bool kvm_plane_policy_claims_msr(struct kvm *kvm, u32 msr)
 	return ops && kvm_plane_find_msr(ops->msrs, KVM_PLANE_NR_MSRS, msr) >= 0;
 }
 
+/* The policy that the token @fd is of, with a reference. The map has its id while it is held. */
 static struct kvm_plane_policy *kvm_plane_get_policy(int fd)
 {
 	struct kvm_plane_policy *policy;
-	struct bpf_link *link;
+	struct bpf_map *map;
 
-	link = bpf_link_get_from_fd(fd);
-	if (IS_ERR(link))
-		return ERR_CAST(link);
+	map = bpf_map_get(fd);
+	if (IS_ERR(map))
+		return ERR_CAST(map);
 
 	mutex_lock(&kvm_plane_policies_lock);
-	policy = kvm_plane_find_policy(link);
+	policy = kvm_plane_find_policy_map(map->id);
 	if (policy)
 		refcount_inc(&policy->users);
 	mutex_unlock(&kvm_plane_policies_lock);
 
-	bpf_link_put(link);
+	bpf_map_put(map);
 	return policy ?: ERR_PTR(-EINVAL);
 }
 
@@ -1291,12 +1330,13 @@ static int kvm_plane_set_policy(struct kvm *kvm, struct kvm_plane_policy *policy
 /**
  * kvm_plane_policy_attach - opt a VM in to a policy
  * @kvm: the VM, its lock held
- * @fd: of the policy's BPF link
+ * @fd: the token of the policy, an fd of its struct_ops map
  *
  * A policy that was removed does not count as one.
  *
- * Return: 0; -EBADF: not an fd; -EINVAL: not of a policy; -EBUSY: the VM has one; or
- * what the policy's op attach returned.
+ * Return: 0; -EBADF: not an fd; -EINVAL: not the token of a policy, of its link for instance, or
+ * the token of a policy that was removed or replaced; -EBUSY: the VM has one; or what the policy's
+ * op attach returned.
  */
 int kvm_plane_policy_attach(struct kvm *kvm, int fd)
 {
