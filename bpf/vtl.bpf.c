@@ -12,9 +12,9 @@
  * the higher VTL is told of it once, if it wants to (VINA), by an interrupt. VinaAsserted
  * is in the assist page: a VTL without one is not told. AutoEoi is not implemented.
  *
- * All VTLs that a vCPU has are enabled, and VINA is off, unless the VMM says otherwise, in
- * the map vtl_vps (<linux/kvm_plane_vtl.h>). A violation of memory attributes is the VMM's
- * to make an intercept of.
+ * All VTLs that a vCPU has are enabled, and VINA is off, unless the VMM says otherwise by two
+ * MSRs (<linux/kvm_plane_vtl.h>). A violation of memory attributes is the VMM's to make an
+ * intercept of.
  *
  * Section numbers are of the Hypervisor Top-Level Functional Specification
  * (TLFS), chapter "Virtual Secure Mode".
@@ -44,25 +44,12 @@
 #define X86_UD			6
 #define X86_FIRST_IRQ		16
 #define NO_VTL			-1
+#define ALL_VTLS		((1ULL << KVM_MAX_PLANES) - 1)
 
-#define MAX_VPS			(1 << 16)
+#define VINA_MASK		(KVM_PLANE_VTL_VINA_VECTOR | KVM_PLANE_VTL_VINA_ENABLED | \
+				 KVM_PLANE_VTL_VINA_AUTO_RESET)
 
 char _license[] SEC("license") = "GPL";
-
-/* Written by VMMs */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, MAX_VPS);
-	__type(key, struct kvm_plane_vtl_key);
-	__type(value, struct kvm_plane_vtl_vp);
-} vtl_vps SEC(".maps");
-
-/* As one number: @vp.enabled is bits 15:0, and the VINA register of VTL n above bit 16 * n. */
-union vtl_settings {
-	struct kvm_plane_vtl_vp vp;
-	__u64 word;
-};
 
 struct vtl_call {
 	__u64 control;
@@ -85,18 +72,23 @@ static __always_inline void read_call(struct kvm_plane_ctx *ctx, struct vtl_call
 	call->input = (__u32)rcx;
 }
 
+/*
+ * What the VMM chose for this vCPU, as one number, which is kept until KVM_RUN returns: the
+ * enabled VTLs in bits 15:0, and the VINA register of VTL n above bit 16 * n.
+ */
 static __u64 look_up_settings(struct kvm_plane_ctx *ctx)
 {
-	struct kvm_plane_vtl_key key = { .vm_id = ctx->vm_id, .vcpu_id = ctx->vcpu_id };
-	union vtl_settings settings = { .vp.enabled = (1U << KVM_MAX_PLANES) - 1 };
-	struct kvm_plane_vtl_vp *vp = bpf_map_lookup_elem(&vtl_vps, &key);
+	__u64 enabled = bpf_kvm_plane_read_latch(ctx, 0, KVM_PLANE_VTL_MSR_ENABLED);
+	__u64 settings;
+	int vtl;
 
-	if (vp)
-		settings.vp = *vp;
 	/* VTL 0 is always enabled, so that this is not 0. */
-	settings.vp.enabled |= 1;
-	bpf_kvm_plane_cache(ctx, settings.word);
-	return settings.word;
+	settings = enabled ? (enabled & ALL_VTLS) | 1 : ALL_VTLS;
+	for (vtl = 1; vtl < KVM_MAX_PLANES; vtl++)
+		settings |= (bpf_kvm_plane_read_latch(ctx, vtl, KVM_PLANE_VTL_MSR_VINA) &
+			     VINA_MASK) << 16 * vtl;
+	bpf_kvm_plane_cache(ctx, settings);
+	return settings;
 }
 
 static __always_inline __u64 get_settings(struct kvm_plane_ctx *ctx)
@@ -320,40 +312,12 @@ int BPF_PROG(vtl_attach, struct kvm_plane_vm_ctx *vm)
 	return vm->split_fpu ? -EOPNOTSUPP : 0;
 }
 
-static long forget_vp(void *map, struct kvm_plane_vtl_key *key, struct kvm_plane_vtl_vp *vp,
-		      __u32 *vm_id)
-{
-	if (key->vm_id == *vm_id)
-		bpf_map_delete_elem(map, key);
-	return 0;
-}
-
-static __always_inline void forget_vm(__u32 vm_id)
-{
-	bpf_for_each_map_elem(&vtl_vps, forget_vp, &vm_id, 0);
-}
-
-SEC("struct_ops/vtl_detach")
-void BPF_PROG(vtl_detach, struct kvm_plane_vm_ctx *vm)
-{
-	forget_vm(vm->vm_id);
-}
-
-/* Not the entries of all VMs, if the policy is gone for all: nobody has the map then. */
-SEC("struct_ops/vtl_exit")
-void BPF_PROG(vtl_exit, struct kvm_plane_vm_ctx *vm)
-{
-	if (vm->vm_id)
-		forget_vm(vm->vm_id);
-}
-
 SEC(".struct_ops.link")
 struct kvm_plane_ops vtl = {
 	.hypercall = (void *)vtl_hypercall,
 	.event = (void *)vtl_event,
 	.attach = (void *)vtl_attach,
-	.detach = (void *)vtl_detach,
-	.exit = (void *)vtl_exit,
+	.latches = { KVM_PLANE_VTL_MSR_VINA, KVM_PLANE_VTL_MSR_ENABLED },
 	.abi = KVM_PLANE_ABI,
 	.name = "vtl",
 };

@@ -24,13 +24,14 @@ void vtl_policy_load(struct policy *policy)
 		fail("the VTL policy does not load: %s (VERBOSE=1 says more)", strerror(-err));
 }
 
-void vtl_policy_set(struct policy *policy, const struct kvm_plane_vtl_key *key,
-		    const struct kvm_plane_vtl_vp *vp)
+void vtl_set_enabled(struct vm *vm, __u64 vtls)
 {
-	int map = bpf_object__find_map_fd_by_name(policy->object, "vtl_vps");
+	ASSERT(vm_set_msr(vm, 0, KVM_PLANE_VTL_MSR_ENABLED, vtls));
+}
 
-	if (vp ? bpf_map_update_elem(map, key, vp, BPF_ANY) : bpf_map_delete_elem(map, key))
-		fail("the VTL policy's map: %s", strerror(errno));
+void vtl_set_vina(struct vm *vm, int vtl, __u64 vina)
+{
+	ASSERT(vm_set_msr(vm, vtl, KVM_PLANE_VTL_MSR_VINA, vina));
 }
 
 void vtl_policy_replace(struct policy *policy)

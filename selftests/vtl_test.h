@@ -32,9 +32,9 @@ void vtl_test_end(struct vtl_test *t);
 int vtl_policy_try_load(struct policy *policy);
 void vtl_policy_load(struct policy *policy);
 
-/* What the VMM chooses in the policy's map; without @vp, the default. */
-void vtl_policy_set(struct policy *policy, const struct kvm_plane_vtl_key *key,
-		    const struct kvm_plane_vtl_vp *vp);
+/* What the VMM chooses for the policy, once the VM has opted in; 0 is the default of both. */
+void vtl_set_enabled(struct vm *vm, __u64 vtls);
+void vtl_set_vina(struct vm *vm, int vtl, __u64 vina);
 
 /* Another load of the same in place of the one behind the link. */
 void vtl_policy_replace(struct policy *policy);

@@ -23,28 +23,4 @@ struct kvm_plane_vm_ctx;
 
 #include "kvm_plane_kfuncs.h"
 
-/* Maps, as <bpf/bpf_helpers.h> defines them, with nothing in them: no VM here has settings. */
-#define __uint(name, value) int (*name)[value]
-#define __type(name, value) typeof(value) *name
-
-static inline void *bpf_map_lookup_elem(void *map, const void *key)
-{
-	return NULL;
-}
-
-static inline long bpf_map_update_elem(void *map, const void *key, const void *value, u64 flags)
-{
-	return 0;
-}
-
-static inline long bpf_map_delete_elem(void *map, const void *key)
-{
-	return 0;
-}
-
-static inline long bpf_for_each_map_elem(void *map, void *fn, void *ctx, u64 flags)
-{
-	return 0;
-}
-
 #endif /* KVM_PLANES_BPF_H */

@@ -148,7 +148,6 @@ static void *send(void *sender)
 static void race(__u16 vina)
 {
 	const guest_code_t entry[] = { vtl0, vtl1 };
-	struct kvm_plane_vtl_key key = { };
 	struct sender sender;
 	pthread_t thread;
 	struct vtl_test t;
@@ -159,9 +158,7 @@ static void race(__u16 vina)
 
 	guest_irq_handler = on_irq;
 	vtl_test_start(&t, BY_POLICY, 2, entry);
-	key.vm_id = vm_ioctl(t.vm->fd, KVM_CHECK_EXTENSION, KVM_CAP_PLANE_SWITCH);
-	vtl_policy_set(&t.policy, &key, &(struct kvm_plane_vtl_vp) {
-		       .enabled = 3, .vina = { vina } });
+	vtl_set_vina(t.vm, 1, vina);
 	for (i = 0; i < 2; i++)
 		lapic_enable_x2apic(t.vm->vcpu[i]);
 	ASSERT_EQ(vtl_test_run(&t)->arg[0], 1);

@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a VMM can choose for a policy "vtl": which VTLs are enabled, in the policy's map;
+ * What a VMM can choose for a policy "vtl": which VTLs are enabled, in an MSR of plane 0;
  * and which VMs it serves.
  */
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "lapic.h"
 #include "vtl_guest.h"
@@ -45,21 +41,6 @@ static void vtl_n(void)
 	vtl_serve(NULL);
 }
 
-static struct kvm_plane_vtl_key vp_of(struct vm *vm)
-{
-	return (struct kvm_plane_vtl_key) {
-		.vm_id = vm_ioctl(vm->fd, KVM_CHECK_EXTENSION, KVM_CAP_PLANE_SWITCH),
-	};
-}
-
-static bool has_entry(const struct policy *policy, const struct kvm_plane_vtl_key *key)
-{
-	int map = bpf_object__find_map_fd_by_name(policy->object, "vtl_vps");
-	struct kvm_plane_vtl_vp vp;
-
-	return !bpf_map_lookup_elem(map, key, &vp);
-}
-
 static void start(struct vtl_test *t)
 {
 	const guest_code_t entry[] = { call_and_sync, vtl_n, vtl_n };
@@ -71,28 +52,26 @@ static void start(struct vtl_test *t)
 		lapic_enable_x2apic(t->vm->vcpu[i]);
 }
 
-static void enable(struct vtl_test *t, __u16 vtls)
-{
-	struct kvm_plane_vtl_key key = vp_of(t->vm);
-
-	vtl_policy_set(&t->policy, &key, &(struct kvm_plane_vtl_vp) { .enabled = vtls });
-}
-
 static void enabled_set(enum test_how how)
 {
 	struct vtl_test t;
 
 	start(&t);
-	enable(&t, 0);
+	vtl_set_enabled(t.vm, ~0ULL << KVM_MAX_PLANES);
 	ASSERT_EQ(vtl_test_run(&t)->arg[0], 1);
-	enable(&t, 1U << 0 | 1U << 2);
+	vtl_set_enabled(t.vm, 1U << 0 | 1U << 2);
 	ASSERT_EQ(vtl_test_run(&t)->arg[0], 1);
 	ASSERT(ran[2] && !ran[1]);
-	enable(&t, 1U << 0 | 1U << 1 | 1U << 2);
+	vtl_set_enabled(t.vm, 1U << 0 | 1U << 1 | 1U << 2);
 	ASSERT_EQ(vtl_test_run(&t)->arg[0], 1);
 	ASSERT(ran[1]);
-	enable(&t, 1U << 0);
+	vtl_set_enabled(t.vm, 1U << 0);
 	ASSERT_EQ(vtl_test_run(&t)->arg[0], 2);
+	/* Of another plane it means nothing, and 0 is all that the vCPU has. */
+	ASSERT(vm_set_msr(t.vm, 1, KVM_PLANE_VTL_MSR_ENABLED, 1U << 1 | 1U << 2));
+	ASSERT_EQ(vtl_test_run(&t)->arg[0], 3);
+	vtl_set_enabled(t.vm, 0);
+	ASSERT_EQ(vtl_test_run(&t)->arg[0], 3);
 	vtl_test_end(&t);
 }
 
@@ -102,11 +81,11 @@ static void no_preemption(enum test_how how)
 
 	start(&t);
 	ASSERT_EQ(vtl_test_run(&t)->arg[0], 0);
-	enable(&t, 1U << 0 | 1U << 2);
+	vtl_set_enabled(t.vm, 1U << 0 | 1U << 2);
 	msi_send(t.vm->plane[1], VECTOR);
 	ASSERT_EQ(vtl_test_run(&t)->arg[0], 0);
 	ASSERT_EQ(irqs[1], 0);
-	enable(&t, 1U << 0 | 1U << 1 | 1U << 2);
+	vtl_set_enabled(t.vm, 1U << 0 | 1U << 1 | 1U << 2);
 	ASSERT_EQ(vtl_test_run(&t)->arg[0], 0);
 	ASSERT_EQ(irqs[1], 1);
 	vtl_test_end(&t);
@@ -114,49 +93,48 @@ static void no_preemption(enum test_how how)
 
 static void replaced(enum test_how how)
 {
-	struct kvm_plane_vtl_key key;
 	struct vtl_test t;
 
 	start(&t);
-	key = vp_of(t.vm);
-	enable(&t, 1U << 0);
+	vtl_set_enabled(t.vm, 1U << 0);
 	ASSERT_EQ(vtl_test_run(&t)->arg[0], 1);
-	/* The new one has a map of its own here, and nothing of the old one is remembered. */
 	vtl_policy_replace(&t.policy);
-	ASSERT(!has_entry(&t.policy, &key));
-	ASSERT_EQ(vtl_test_run(&t)->arg[0], 1);
+	ASSERT_EQ(vtl_test_run(&t)->arg[0], 2);
+	vtl_set_enabled(t.vm, 0);
+	ASSERT_EQ(vtl_test_run(&t)->arg[0], 2);
 	vtl_test_end(&t);
 }
 
-static void forgotten(enum test_how how)
+/* What one VM chose is no other one's, nor one vCPU's another's; it goes with the VM. */
+static void own(enum test_how how)
 {
-	struct kvm_plane_vtl_key keys[3];
-	int kvm = vmm_open_kvm(), i;
-	struct policy policy;
-	struct vm *vm[3];
+	struct vtl_test t;
+	struct vm *vcpu, *vm;
+	int i;
 
-	vtl_policy_load(&policy);
+	guest_irq_handler = on_irq;
+	start(&t);
+	ASSERT_EQ(vtl_use_policy(&t.vtl, -1), 0);
+	vm = vm_create(2);
+	ASSERT(!vm_set_msr(vm, 0, KVM_PLANE_VTL_MSR_ENABLED, 1));
+	ASSERT(!vm_set_msr(vm, 1, KVM_PLANE_VTL_MSR_VINA, 1));
+	ASSERT_EQ(vm_enable_cap(vm->fd, KVM_CAP_PLANE_SWITCH, t.policy.token, 0, 0), 0);
+	ASSERT_EQ(vtl_use_policy(&t.vtl, t.policy.token), 0);
+	vcpu = vm_add_vcpu(vm, 1);
+	vtl_set_enabled(vm, 1);
+	vtl_set_vina(vm, 1, 0x140);
+	ASSERT_EQ(vm_get_msr(vcpu, 0, KVM_PLANE_VTL_MSR_ENABLED), 0);
 	for (i = 0; i < 3; i++) {
-		vm[i] = vm_create(2);
-		keys[i] = vp_of(vm[i]);
-		ASSERT(keys[i].vm_id > 0);
-		ASSERT(!i || keys[i].vm_id != keys[i - 1].vm_id);
-		ASSERT(!vm_enable_cap(vm[i]->fd, KVM_CAP_PLANE_SWITCH, policy.token, 0, 0));
-		vtl_policy_set(&policy, &keys[i], &(struct kvm_plane_vtl_vp) { .enabled = 3 });
+		ASSERT_EQ(vm_get_msr(t.vm, i, KVM_PLANE_VTL_MSR_ENABLED), 0);
+		ASSERT_EQ(vm_get_msr(t.vm, i, KVM_PLANE_VTL_MSR_VINA), 0);
 	}
+	ASSERT_EQ(vtl_test_run(&t)->arg[0], 0);
 
-	ASSERT(!vm_enable_cap(vm[0]->fd, KVM_CAP_PLANE_SWITCH, -1, 0, 0));
-	ASSERT(!has_entry(&policy, &keys[0]));
-	ASSERT(has_entry(&policy, &keys[1]));
-	ASSERT_EQ(vp_of(vm[0]).vm_id, keys[0].vm_id);
-
-	munmap(vm[1]->run, vm_ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0));
-	vm_free(vm[1]);
-	ASSERT(!has_entry(&policy, &keys[1]));
-	ASSERT(has_entry(&policy, &keys[2]));
-	vm_free(vm[0]);
-	vm_free(vm[2]);
-	policy_unload(&policy);
+	ASSERT_EQ(vm_enable_cap(vm->fd, KVM_CAP_PLANE_SWITCH, -1, 0, 0), 0);
+	ASSERT_EQ(vm_get_msr(vm, 0, KVM_PLANE_VTL_MSR_ENABLED), 1);
+	ASSERT_EQ(vm_get_msr(vm, 1, KVM_PLANE_VTL_MSR_VINA), 0x140);
+	vm_free(vm);
+	vtl_test_end(&t);
 }
 
 static void split_fpu(enum test_how how)
@@ -180,8 +158,9 @@ static void split_fpu(enum test_how how)
 const struct test tests[] = {
 	TEST("a VTL call enters the next higher VTL that is enabled, or raises #UD", enabled_set),
 	TEST("an interrupt of a VTL that is not enabled waits until that is", no_preemption),
-	TEST("a policy that replaces another remembers nothing of it", replaced),
-	TEST("the policy forgets a VM that opts out or ends, and no other", forgotten),
+	TEST("a policy that replaces another has what the VMM chose", replaced),
+	TEST("what a VMM chose is this VM's and this vCPU's alone, and stays when it opts out",
+	     own),
 	TEST("the policy refuses a VM whose planes have FPUs of their own", split_fpu),
 	{ }
 };

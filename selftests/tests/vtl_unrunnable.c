@@ -56,13 +56,9 @@ static void expect_left_to_user(struct vm *vm, int plane)
 
 static void start(struct vtl_test *t, __u32 vina)
 {
-	struct kvm_plane_vtl_key key = { };
-	struct kvm_plane_vtl_vp vp = { .enabled = 3 };
-
 	vtl_test_start(t, BY_POLICY, 2, entry);
-	key.vm_id = ioctl(t->vm->fd, KVM_CHECK_EXTENSION, KVM_CAP_PLANE_SWITCH);
-	vp.vina[0] = vina;
-	vtl_policy_set(&t->policy, &key, &vp);
+	vtl_set_enabled(t->vm, 3);
+	vtl_set_vina(t->vm, 1, vina);
 	vtl_test_run(t);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The virtual interrupt notification assist (TLFS, VINA): a VTL is told, once, that a lower
- * one has an interrupt; as the VMM sets it up in the policy's map.
+ * one has an interrupt; as the VMM sets it up in an MSR of each.
  */
 #include <linux/kvm_plane_vtl.h>
 #include <pthread.h>
@@ -83,15 +83,6 @@ static void vtl0_disabled(void)
 	}
 }
 
-static void set_up(struct vtl_test *t, struct kvm_plane_vtl_vp vp)
-{
-	struct kvm_plane_vtl_key key = {
-		.vm_id = vm_ioctl(t->vm->fd, KVM_CHECK_EXTENSION, KVM_CAP_PLANE_SWITCH),
-	};
-
-	vtl_policy_set(&t->policy, &key, &vp);
-}
-
 static void start(struct vtl_test *t, int nr_vtls, guest_code_t vtl0, guest_code_t vtl1, __u16 vina)
 {
 	const guest_code_t entry[] = { vtl0, vtl1, vtl_n };
@@ -99,7 +90,7 @@ static void start(struct vtl_test *t, int nr_vtls, guest_code_t vtl0, guest_code
 
 	guest_irq_handler = on_irq;
 	vtl_test_start(t, BY_POLICY, nr_vtls, entry);
-	set_up(t, (struct kvm_plane_vtl_vp) { .enabled = 7, .vina = { vina } });
+	vtl_set_vina(t->vm, 1, vina);
 	for (i = 0; i < nr_vtls; i++)
 		lapic_enable_x2apic(t->vm->vcpu[i]);
 	ASSERT_EQ(vtl_test_run(t)->arg[0], 0);
@@ -302,7 +293,7 @@ static void three(enum test_how how)
 	struct vtl_test t;
 
 	start(&t, 3, vtl0_enabled, vtl1_calls, ON);
-	set_up(&t, (struct kvm_plane_vtl_vp) { .enabled = 7, .vina = { ON, ON_2 } });
+	vtl_set_vina(t.vm, 2, ON_2);
 	expect(&t, 1);
 	expect(&t, 2);
 	msi_send(t.vm->plane[1], VECTOR);

@@ -1,46 +1,34 @@
 /* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
 /*
- * What a VMM tells the policy "vtl", in the policy's map "vtl_vps": an entry for each
- * vCPU that is not as all are by default, with every VTL that the vCPU has enabled and
- * no notification of interrupts for lower VTLs (VINA).
+ * What a VMM and the policy "vtl" agree on: MSRs by which the VMM says how the VTLs of a vCPU are
+ * set up. They are there once the VM has opted in, they hold for this VM only, and they are 0
+ * until the VMM writes to them. The guest cannot access them.
  *
- * planectl pins the map at maps/vtl_vps in the directory of the policies' pins, for
- * whom the policy is. A VMM gets an fd by BPF_OBJ_GET, and writes with
- * BPF_MAP_UPDATE_ELEM. What it writes holds for a vCPU from its next KVM_RUN on: a
- * vCPU that runs meanwhile has to be interrupted. That, VinaAsserted in guest memory and
- * kvm_run_planes is all that the policy knows, and so all that is to migrate. The entries
- * of a VM go when it opts out or is destroyed.
- *
- * The permissions are those of the whole map: who may write it can do so for any VM.
+ * A VMM reads and writes them with KVM_GET_MSRS and KVM_SET_MSRS on the vCPU fd of a plane, where
+ * VTL n is plane n. KVM_RUN of this vCPU takes their values from there each time it is called.
+ * They, VinaAsserted in guest memory and kvm_run_planes are all that the policy knows of a vCPU,
+ * and so all that has to migrate.
  */
 #ifndef _UAPI_LINUX_KVM_PLANE_VTL_H
 #define _UAPI_LINUX_KVM_PLANE_VTL_H
 
-#include <linux/types.h>
+#include <linux/kvm_plane_bpf.h>
 
-/**
- * struct kvm_plane_vtl_key - a vCPU
- * @vm_id: KVM_CHECK_EXTENSION of KVM_CAP_PLANE_SWITCH on the VM
- * @vcpu_id: the argument of KVM_CREATE_VCPU
+/*
+ * The VINA register (HvRegisterVsmVina) of the VTL whose vCPU fd it is. The policy tells VTLs 1
+ * to 3; the MSR of VTL 0, which has no lower VTL, means nothing. Other bits are ignored, the one
+ * for AutoEoi among them.
  */
-struct kvm_plane_vtl_key {
-	__u32 vm_id;
-	__u32 vcpu_id;
-};
-
-/* The VINA register, HvRegisterVsmVina; the other bits are ignored. */
+#define KVM_PLANE_VTL_MSR_VINA		(KVM_PLANE_PRIVATE_MSR + 1)
 #define KVM_PLANE_VTL_VINA_VECTOR	0x00ff
 #define KVM_PLANE_VTL_VINA_ENABLED	0x0100
 #define KVM_PLANE_VTL_VINA_AUTO_RESET	0x0200
 
-/**
- * struct kvm_plane_vtl_vp - how its VTLs are set up
- * @enabled: the VTLs that are enabled, a bit each; VTL 0 always is
- * @vina: the VINA register of VTLs 1 to 3
+/*
+ * On the vCPU fd of plane 0, the VTLs of the vCPU that are enabled, a bit each (EnabledVtlSet of
+ * HvRegisterVsmVpStatus). VTL 0 always is, so 1 means no other one. 0 means all that the vCPU
+ * has. Bits of planes that there cannot be are ignored, and so is the MSR of other planes.
  */
-struct kvm_plane_vtl_vp {
-	__u16 enabled;
-	__u16 vina[3];
-};
+#define KVM_PLANE_VTL_MSR_ENABLED	(KVM_PLANE_PRIVATE_MSR + 2)
 
 #endif /* _UAPI_LINUX_KVM_PLANE_VTL_H */
