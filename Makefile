@@ -2,11 +2,25 @@
 # "make help" lists the targets.
 
 O ?= build
-override O := $(abspath $(O))
 KVER ?=
 KDIR ?=
 LINUX_SRC ?=
 IMAGE ?=
+
+# make has no way to quote a blank, and Kbuild none to quote the rest: such a path would be taken for
+# several, one of them perhaps a makefile to read, and another a directory to write to.
+empty :=
+tab := $(empty)	$(empty)
+space := $(empty) $(empty)
+hash := \#
+bad_characters := ' " ` $$ & ; : , ( ) [ ] { } < > | * ? % = \ $(hash)
+bad_in = $(strip $(foreach c,$(bad_characters),$(findstring $(c),$(1))) \
+	$(if $(findstring $(space),$(1))$(findstring $(tab),$(1)),blank))
+check_path = $(if $(call bad_in,$(2)),$(error $(1): "$(2)" has a character that the build cannot \
+	have in a path: $(firstword $(call bad_in,$(2)))))
+$(call check_path,the directory of this Makefile,$(CURDIR))
+$(foreach v,O KDIR LINUX_SRC IMAGE,$(call check_path,$(v),$($(v))))
+override O := $(abspath $(O))
 
 # What the user asked for; $(O)/config.mk sets the same variables to what was found.
 asked := KVER='$(KVER)' KDIR='$(KDIR)' LINUX_SRC='$(LINUX_SRC)' IMAGE='$(IMAGE)'
@@ -14,7 +28,20 @@ asked := KVER='$(KVER)' KDIR='$(KDIR)' LINUX_SRC='$(LINUX_SRC)' IMAGE='$(IMAGE)'
 # To a kernel's Makefiles, O= on the command line would be their own output.
 MAKEOVERRIDES =
 unexport O KVER KDIR IMAGE
+
+# Nor is it for the environment to say what the makefiles of a kernel, of libbpf and of bpftool do:
+# a KBUILD_OUTPUT or CFLAGS there is for something else. What our scripts read has to be in English,
+# and to be where they look for it.
+unexport $(filter KBUILD_% CONFIG_% HOST% LLVM% CLANG% EXTRA_% USER% feature-% FEATURE% %FLAGS, \
+	$(filter-out MAKEFLAGS MFLAGS USER USERNAME HOSTNAME HOSTTYPE,$(.VARIABLES)))
+unexport ARCH SUBARCH SRCARCH CROSS_COMPILE LD AR AS NM OBJCOPY OBJDUMP READELF STRIP PAHOLE M C V W \
+	OUTPUT LIBBPF_OUTPUT VMLINUX_BTF VMLINUX_H srctree objtree VPATH SRC \
+	CDPATH BASH_ENV ENV POSIXLY_CORRECT GREP_OPTIONS TAR_OPTIONS QUOTING_STYLE VERSION_CONTROL
+export LC_ALL := C.UTF-8
 MAKEFLAGS += --no-print-directory
+
+# With -R in MAKEFLAGS make has none.
+CC ?= cc
 
 # All CPUs, unless make was told how many.
 JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
