@@ -153,7 +153,7 @@ int cmd_list(const struct options *opts, char **args)
 	if (!err && !all.nr)
 		err = check_support();
 	/* What it cannot see of VMs is no reason not to show the policies; it has been said. */
-	visible = !err && vms_visible() && !vms_read(&vms, NULL);
+	visible = !err && vms_visible() && !vms_read(&vms, NULL, false);
 	if (!err)
 		print(&all, visible ? &vms : NULL, opts->json);
 	vms_free(&vms);

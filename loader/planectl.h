@@ -190,7 +190,7 @@ struct vm {
 	__u32 eject_kind;
 	long long eject_code;
 	char eject_message[128];
-	struct counter *counter;	/* by name */
+	struct counter *counter;	/* by name, if they were asked for */
 	size_t nr_counters;
 };
 
@@ -201,7 +201,7 @@ struct vms {
 };
 
 bool vms_visible(void);
-int vms_read(struct vms *all, const char *which);
+int vms_read(struct vms *all, const char *which, bool counters);
 int explain_no_vm(const struct vms *all, const char *which);
 void vms_free(struct vms *all);
 void vm_json(const struct vm *vm);

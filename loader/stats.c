@@ -25,7 +25,7 @@ static double now(void)
 
 static int take(struct sample *s, const char *which)
 {
-	int err = vms_read(&s->vms, which);
+	int err = vms_read(&s->vms, which, true);
 
 	s->seconds = now();
 	return err;

@@ -107,7 +107,7 @@ int cmd_status(const struct options *opts, char **args)
 	int err;
 
 	(void)args;
-	err = vms_read(&all, opts->vm);
+	err = vms_read(&all, opts->vm, false);
 	if (!err && !all.nr)
 		err = explain_no_vm(&all, opts->vm);
 	if (!err && opts->json)

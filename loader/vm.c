@@ -135,7 +135,7 @@ static int explain_read(const struct vm *vm, int err)
 }
 
 /* A VM may go away at any time: its files then fail to open, and it is nothing to report. */
-static int add_vm(struct vms *all, int kvm_dir, const struct vm *found)
+static int add_vm(struct vms *all, int kvm_dir, const struct vm *found, bool counters)
 {
 	struct vm vm = *found, *more;
 	char pid[16];
@@ -143,7 +143,7 @@ static int add_vm(struct vms *all, int kvm_dir, const struct vm *found)
 
 	dir = openat(kvm_dir, vm.id, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	err = dir < 0 ? errno : read_policy(&vm, dir);
-	if (!err)
+	if (!err && counters)
 		err = read_counters(&vm, dir);
 	else if (dir >= 0)
 		close(dir);
@@ -170,7 +170,7 @@ static int compare_vms(const void *a, const void *b)
 	return x->pid != y->pid ? (x->pid > y->pid) - (x->pid < y->pid) : x->fd - y->fd;
 }
 
-static int read_dir(struct vms *all, DIR *dir, const char *which)
+static int read_dir(struct vms *all, DIR *dir, const char *which, bool counters)
 {
 	struct dirent *d;
 	int err = 0;
@@ -185,7 +185,7 @@ static int read_dir(struct vms *all, DIR *dir, const char *which)
 		if (!is_wanted(&vm, which))
 			continue;
 		all->seen++;
-		err = add_vm(all, dirfd(dir), &vm);
+		err = add_vm(all, dirfd(dir), &vm, counters);
 	}
 	if (all->nr)
 		qsort(all->vm, all->nr, sizeof(*all->vm), compare_vms);
@@ -199,8 +199,24 @@ static bool is_debugfs(void)
 	return !statfs(DEBUGFS, &fs) && fs.f_type == DEBUGFS_MAGIC;
 }
 
+/* Of a kernel that has no debugfs, or does not let it be mounted, this is false. */
+static bool can_mount_debugfs(void)
+{
+	FILE *f = fopen("/proc/filesystems", "re");
+	bool found = false;
+	char line[64];
+
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = strstr(line, "\tdebugfs\n");
+	if (f)
+		fclose(f);
+	return found;
+}
+
 static int explain_dir(int err)
 {
+	if (!is_debugfs() && !can_mount_debugfs())
+		return error("this kernel has no debugfs, where VMs are shown (debugfs=off?)");
 	if (!is_debugfs())
 		return error("debugfs is not mounted (mount -t debugfs none " DEBUGFS ")");
 	if (err == EACCES)
@@ -218,8 +234,9 @@ bool vms_visible(void)
  * vms_read - find the VMs that use planes
  * @all: filled in, in order; to be given to vms_free() whatever this returns
  * @which: PID or PID-FD, to look at no other VMs; or NULL
+ * @counters: read them, too, which a kernel that is locked down does not allow
  */
-int vms_read(struct vms *all, const char *which)
+int vms_read(struct vms *all, const char *which, bool counters)
 {
 	DIR *dir;
 	int err;
@@ -228,7 +245,7 @@ int vms_read(struct vms *all, const char *which)
 	dir = opendir(KVM_DIR);
 	if (!dir)
 		return explain_dir(errno);
-	err = read_dir(all, dir, which);
+	err = read_dir(all, dir, which, counters);
 	closedir(dir);
 	return err;
 }
