@@ -47,7 +47,7 @@ CC ?= cc
 JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 .SUFFIXES:
 .DELETE_ON_ERROR:
-.PHONY: all modules tools policies loader selftests check check-kvm bench bench-plot bench-off \
+.PHONY: all modules tools policies loader selftests check check-intel check-kvm bench bench-plot bench-off \
 	profile demo vm lint tree patchstat modules_install modules_uninstall install uninstall clean \
 	help FORCE
 all: modules tools policies loader selftests $(O)/qemu/qemu
@@ -55,6 +55,7 @@ all: modules tools policies loader selftests $(O)/qemu/qemu
 help:
 	@echo 'make                     modules, libbpf and bpftool, policies, planectl, tests'
 	@echo 'make check               the tests, in a virtual machine (TAP)'
+	@echo 'make check-intel         those that one CPU can run, on VMX, which Bochs emulates (minutes)'
 	@echo 'make check-kvm           the KVM selftests of the kernel, on stock KVM and on ours (an hour)'
 	@echo 'make bench               what a round trip between VTLs or VMPLs costs; and $$O/bench.json'
 	@echo 'make bench-plot          docs/bench.svg of that'
@@ -72,7 +73,7 @@ help:
 	@echo
 	@echo 'O=<dir> output (build)   KVER=<release> the kernel, of those Debian has'
 	@echo 'KDIR=<dir> headers, LINUX_SRC=<dir> source, IMAGE=<dir> vmlinuz and stock/*.ko:'
-	@echo 'your own instead of Debian'"'"'s. ACCEL=tcg|icount|kvm SMP= MEM= TIMEOUT= for the machine.'
+	@echo 'your own instead of Debian'"'"'s. ACCEL=tcg|icount|kvm|bochs SMP= MEM= TIMEOUT= for the machine.'
 
 clean:
 	rm -rf '$(O)'
@@ -183,6 +184,9 @@ selftests: modules tools policies loader
 
 check: all $(O)/kvm-selftests/.built
 	@O='$(O)' selftests/run-check
+
+check-intel: all
+	@O='$(O)' ACCEL=bochs selftests/run-check
 
 check-kvm: all $(O)/kvm-selftests/.built
 	@O='$(O)' selftests/kvm/run
