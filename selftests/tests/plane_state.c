@@ -38,6 +38,7 @@ struct state {
 static struct state before[NR_PLANES], after;
 static __u32 msrs[MAX_MSRS];
 static unsigned int nr_msrs;
+static bool svm;
 
 static void sync_forever(void)
 {
@@ -95,7 +96,8 @@ static void change_events(void *state, __u8 salt)
 
 	events->interrupt.injected = 1;
 	events->interrupt.nr = 0x40 + salt;
-	events->interrupt.shadow = 3;	/* SVM knows but one kind, which it reports as both */
+	/* SVM has one kind of shadow, which KVM reports as both; VMX has either. */
+	events->interrupt.shadow = KVM_X86_SHADOW_INT_MOV_SS | (svm ? KVM_X86_SHADOW_INT_STI : 0);
 	events->nmi.masked = 1;
 	events->nmi.pending = 1;
 	events->flags |= KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW;
@@ -227,11 +229,6 @@ static void find_msrs(struct vm *vm)
 			msrs[nr_msrs++] = msrs[i];
 }
 
-static bool has_svm(struct vm *vm)
-{
-	return vm_cpuid(vm, 0x80000001, 0)->ecx & 1U << 2;
-}
-
 /* Of a component that XSTATE_BV says is not there, KVM_GET_FPU tells what it was once. */
 static void fill_fpu(struct vm *vm, int plane)
 {
@@ -248,15 +245,16 @@ static struct vm *start(bool own_fpu)
 	int xsave2 = ioctl(vm->fd, KVM_CHECK_EXTENSION, KVM_CAP_XSAVE2);
 	unsigned int i;
 
+	svm = vm_cpuid(vm, 0x80000001, 0)->ecx & 1U << 2;
 	for (i = 0; i < NR_PLANES; i++) {
 		vm_start(vm, i, sync_forever);
 		fill_fpu(vm, i);
 		/* For GIF to be part of the nested state */
-		if (has_svm(vm))
+		if (svm)
 			vm_set_msr(vm, i, MSR_EFER, vm_get_msr(vm, i, MSR_EFER) | EFER_SVME);
 	}
 	for (i = 0; i < NR_SETS; i++) {
-		if (sets[i].get == KVM_GET_NESTED_STATE && !has_svm(vm))
+		if (sets[i].get == KVM_GET_NESTED_STATE && !svm)
 			sets[i].size = 0;
 		if (sets[i].get == KVM_GET_XSAVE2) {
 			ASSERT(xsave2 <= SET_SIZE);
