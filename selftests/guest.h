@@ -165,6 +165,18 @@ static inline __u64 guest_random(__u64 *state)
 	return *state * 0x2545f4914f6cdd1dULL;
 }
 
+/*
+ * For each turn of a loop that waits with interrupts disabled: it disables them. When the guest is
+ * entered with RFLAGS.IF clear, Bochs 2.7 lets no interrupt of the host end its run before it has
+ * executed an instruction that writes IF; the host of one CPU then hangs, with any KVM.
+ */
+#define GUEST_SPIN	"cli"
+
+static inline void guest_spin(void)
+{
+	asm volatile(GUEST_SPIN : : : "memory");
+}
+
 static inline __u64 rdmsr(__u32 msr)
 {
 	__u32 lo, hi;

@@ -140,7 +140,7 @@ static volatile bool stop;
 static void spin_until_stopped(void)
 {
 	while (!stop)
-		;
+		guest_spin();
 	for (;;)
 		guest_sync(0);
 }

@@ -253,7 +253,7 @@ static void sync_forever(void)
 static void spin(void)
 {
 	for (;;)
-		;
+		guest_spin();
 }
 
 static void expect_event(struct vm *vm, __u8 target)

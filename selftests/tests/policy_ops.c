@@ -18,7 +18,7 @@
 #define VALUE		0x1122334455667788ULL
 
 static struct puppet_test t;
-static __u8 spin[] = { 0xeb, 0xfe };
+static __u8 spin[] = { 0xfa, 0xeb, 0xfd };	/* as guest_spin() */
 static __u64 data[512] __attribute__((aligned(4096)));
 
 static struct puppet_op *start(enum puppet_op_nr op, int verdict, __u32 asks)

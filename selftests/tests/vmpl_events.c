@@ -82,7 +82,8 @@ static void spin(void)
 	guest_sync(1);
 	asm volatile("mov %2, %%r12\n"
 		     "movb $1, %3\n"
-		     "1: cmpb $0, %4\n"
+		     "1: " GUEST_SPIN "\n"
+		     "cmpb $0, %4\n"
 		     "je 1b\n"
 		     "mov %%r12, %1\n"
 		     : "+a"(rax), "=&r"(r12)

@@ -216,7 +216,7 @@ static void vmpl0_looks(void)
 	guest_sync(3);
 	look(0);
 	while (!*bell(0))
-		;
+		guest_spin();
 	guest_sync(4);
 	look(0);
 	guest_sync(5);

@@ -87,7 +87,7 @@ static void vtl0_disabled(void)
 {
 	begin();
 	while (!irqs[1][VECTOR])
-		;
+		guest_spin();
 	GUEST_ASSERT_EQ(entries[1], 1);
 	GUEST_ASSERT_EQ(reasons[1], HV_ENTRY_REASON_INTERRUPT);
 	guest_done();
@@ -110,7 +110,8 @@ static void vtl0_registers(void)
 	begin();
 	asm volatile("mov %2, %%r12\n"
 		     "movb $1, %3\n"
-		     "1: cmpl $0, %4\n"
+		     "1: " GUEST_SPIN "\n"
+		     "cmpl $0, %4\n"
 		     "je 1b\n"
 		     "mov %%r12, %1\n"
 		     : "+a"(rax), "=&r"(r12)
@@ -148,7 +149,7 @@ static void vtl0_nmi(void)
 {
 	begin();
 	while (!irqs[1][X86_NMI])
-		;
+		guest_spin();
 	GUEST_ASSERT_EQ(reasons[1], HV_ENTRY_REASON_INTERRUPT);
 	GUEST_ASSERT_EQ(irqs[0][X86_NMI], 0);
 	guest_done();
