@@ -6,6 +6,7 @@
 #include <linux/kvm_plane_bpf.h>
 #include <stdlib.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -180,6 +181,56 @@ static void while_running(enum test_how how)
 	vm_free(vm);
 }
 
+static void read_tscp(void)
+{
+	for (;;) {
+		asm volatile("rdtscp" : : : "rax", "rcx", "rdx");
+		guest_sync(0);
+	}
+}
+
+static void *run_to_end(void *vm)
+{
+	vm_run(vm);
+	return NULL;
+}
+
+/*
+ * VMX enables RDTSCP in the VMCS when CPUID is set. The other VM's VMCS is current instead, if
+ * its vCPU gets the CPU while the plane's is created but not loaded.
+ */
+static void while_another_runs(enum test_how how)
+{
+	struct vm *other = vm_create(1);
+	cpu_set_t all, one;
+	pthread_t thread;
+	int i, plane;
+
+	ASSERT_EQ(sched_getaffinity(0, sizeof(all), &all), 0);
+	CPU_ZERO(&one);
+	CPU_SET(sched_getcpu(), &one);
+	ASSERT_EQ(sched_setaffinity(0, sizeof(one), &one), 0);
+
+	stop = false;
+	vm_start(other, 0, spin_until_stopped);
+	pthread_create(&thread, NULL, run_to_end, other);
+	for (i = 0; i < 40; i++) {
+		struct vm *vm = vm_create(KVM_MAX_PLANES);
+
+		for (plane = 1; plane < KVM_MAX_PLANES; plane++) {
+			vm_start(vm, plane, read_tscp);
+			kvm_run_planes(vm->run)->plane = plane;
+			vm_run(vm);
+			ASSERT(vm_guest_call(vm));
+		}
+		vm_free(vm);
+	}
+	stop = true;
+	pthread_join(thread, NULL);
+	vm_free(other);
+	ASSERT_EQ(sched_setaffinity(0, sizeof(all), &all), 0);
+}
+
 /* Every order of closing the four fds of a VM with a plane */
 static void closing_order(enum test_how how)
 {
@@ -213,6 +264,8 @@ const struct test tests[] = {
 	TEST("a plane takes the fd of plane 0's vCPU of the same VM, once", vcpu_fds),
 	TEST("each vCPU of a VM has planes of its own", several_vcpus),
 	TEST("planes are added to a vCPU while it runs", while_running),
+	TEST("a plane has what CPUID promises if another VM runs on the CPU while it is created",
+	     while_another_runs),
 	TEST("a plane's vCPU fd is for its state and nothing else", plane_vcpu_ioctls),
 	TEST("CPUID cannot be changed once a vCPU has a second plane", cpuid),
 	TEST("the fds of a VM with planes can be closed in every order", closing_order),
