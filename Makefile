@@ -134,7 +134,7 @@ $(O)/lib/libbpf.a: $(O)/config.mk
 		install_headers $(O)/libbpf/libbpf.a
 	@cp $(O)/libbpf/libbpf.a $@
 
-bpftool_patches := $(wildcard loader/bpftool/*.patch)
+bpftool_patches := $(wildcard scripts/bpftool/*.patch)
 
 $(O)/bpftool-src/.patched: $(O)/config.mk $(bpftool_patches)
 	@rm -rf $(@D) && mkdir -p $(@D)
@@ -183,10 +183,10 @@ selftests: modules tools policies loader
 	@[ ! -e selftests/Makefile ] || $(MAKE) -C selftests O='$(O)'
 
 check: all $(O)/kvm-selftests/.built
-	@O='$(O)' selftests/run-check
+	@O='$(O)' selftests/tests/run
 
 check-intel: all
-	@O='$(O)' ACCEL=bochs selftests/run-check
+	@O='$(O)' ACCEL=bochs selftests/tests/run
 
 check-kvm: all $(O)/kvm-selftests/.built
 	@O='$(O)' selftests/kvm/run
@@ -198,23 +198,23 @@ $(O)/kvm-selftests/.built: scripts/kvm-selftests $(O)/config.mk
 # The policy as a module's functions, for the benchmark.
 native := $(O)/selftests/vtl_native.ko
 
-$(native): $(wildcard selftests/native/*) bpf/vtl.bpf.c $(headers) $(O)/modules/.built $(O)/bin/bpftool
-	+@O='$(O)' KDIR='$(KDIR)' $(locked) selftests/native/build
+$(native): $(wildcard selftests/bench/native/*) bpf/vtl.bpf.c $(headers) $(O)/modules/.built $(O)/bin/bpftool
+	+@O='$(O)' KDIR='$(KDIR)' $(locked) selftests/bench/native/build
 
 bench: all $(native)
-	@O='$(O)' selftests/run-bench
+	@O='$(O)' selftests/bench/run
 
 bench-plot:
-	@O='$(O)' selftests/bench-plot docs/bench.svg
+	@O='$(O)' selftests/bench/bench-plot docs/bench.svg
 
 bench-off: all
-	@O='$(O)' selftests/run-bench-off
+	@O='$(O)' selftests/bench/run-off
 
 profile: all $(native)
-	@O='$(O)' ROW='$(ROW)' selftests/run-profile
+	@O='$(O)' ROW='$(ROW)' selftests/bench/run-profile
 
 demo: all
-	@O='$(O)' PERSONALITY='$(PERSONALITY)' selftests/run-demo
+	@O='$(O)' PERSONALITY='$(PERSONALITY)' selftests/demo/run
 
 vm: all
 	@O='$(O)' selftests/vm/run --shell

@@ -5,6 +5,7 @@
  */
 #include <linux/module.h>
 
+#include "native_policy.h"
 #include "vtl.bpf.c"
 
 static int __init vtl_native_init(void)

@@ -1,8 +1,8 @@
 #!/bin/bash
-# The demo of AMD's VMPLs, for run-demo: also what a guest asked the service module in VMPL 0 for,
+# The demo of AMD's VMPLs, for demo/run: also what a guest asked the service module in VMPL 0 for,
 # and what it was answered.
 
-# shellcheck disable=SC2154  # run-demo's
+# shellcheck disable=SC2154  # of demo/run
 
 introduction()
 {

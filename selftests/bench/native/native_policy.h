@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What a policy includes when it is compiled into a module: kvm.ko's own types, which the build has
- * from its BTF, the kfuncs as ordinary functions, and none of BPF.
+ * Stands in for kvm_planes.bpf.h, whose guard it defines, where a policy is compiled into a module:
+ * kvm.ko's own types, which the build takes from its BTF, and the kfuncs as ordinary functions.
  */
 #ifndef KVM_PLANES_BPF_H
 #define KVM_PLANES_BPF_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A VM goes while timers of its planes expire: each of them tells the plane that ran last, which
- * may be gone. run-check boots this with the memory that KVM frees poisoned, so that the kernel
+ * may be gone. tests/run boots this with the memory that KVM frees poisoned, so that the kernel
  * complains of a write to it.
  */
 #include <sys/ioctl.h>
@@ -136,6 +136,7 @@ static void sibling_timer(enum test_how how)
 const struct test tests[] = {
 	TEST("a timer of plane 0 may expire while its vCPU goes, which ran another plane last",
 	     plane0_timer),
-	TEST("a timer of another plane may expire while that is gone which ran last", sibling_timer),
+	TEST("so may one of another plane, while the one that ran last is gone",
+	     sibling_timer),
 	{ }
 };

@@ -154,6 +154,15 @@ static void runtime(enum test_how how)
 	vm_free(vm);
 }
 
+/* Bits 127:64 of the product */
+static __u64 multiply_high(__u64 a, __u64 b)
+{
+	__u64 high;
+
+	asm("mulq %2" : "=d" (high), "+a" (a) : "rm" (b) : "cc");
+	return high;
+}
+
 /* TLFS, HV_REFERENCE_TSC_PAGE */
 struct tsc_page {
 	volatile __u32 sequence;
@@ -175,7 +184,7 @@ static __u64 page_time(const struct tsc_page *page)
 	do {
 		sequence = page->sequence;
 		GUEST_ASSERT(sequence);
-		time = (__u64)((unsigned __int128)read_tsc() * page->scale >> 64) + page->offset;
+		time = multiply_high(read_tsc(), page->scale) + page->offset;
 	} while (sequence != page->sequence);
 	return time;
 }

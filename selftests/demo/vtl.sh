@@ -1,8 +1,8 @@
 #!/bin/bash
-# The demo of Hyper-V's VTLs, for run-demo: also a secret that VTL 1 keeps from VTL 0, and a policy
+# The demo of Hyper-V's VTLs, for demo/run: also a secret that VTL 1 keeps from VTL 0, and a policy
 # that is replaced and removed under a running guest.
 
-# shellcheck disable=SC2154  # run-demo's
+# shellcheck disable=SC2154  # of demo/run
 
 introduction()
 {

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A policy that says that its ops take long. See budget.h. */
+/* A policy with the small budget. See budget.h. */
 #include "kvm_planes.bpf.h"
-#include "policies/budget.h"
+#include "budget.h"
 
 SEC(".struct_ops.link")
-struct kvm_plane_ops budget_long = {
+struct kvm_plane_ops budget = {
 	.hypercall = (void *)budget_hypercall,
 	.exit = (void *)budget_exit,
 	.abi = KVM_PLANE_ABI,
-	.flags = KVM_PLANE_OPS_LONG,
-	.name = "budget_long",
+	.name = "budget",
 };

@@ -2,7 +2,7 @@
 /*
  * bench-off: what a VM without planes pays for a hypercall and for an exit to userspace.
  *
- * It uses nothing of ours, so that it runs on the distribution's KVM too; run-bench-off compares
+ * It uses nothing of ours, so that it runs on the distribution's KVM too; bench/run-off compares
  * the two. The guest is this program's own image, as in vmm.c, and measures itself.
  */
 #include <errno.h>

@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "policies/budget.h"
+#include "budget.h"
 #include "policy.h"
 #include "test.h"
 
