@@ -257,10 +257,11 @@ install: loader policies
 	@install -D -m 644 -t '$(ROOT)/include' $(wildcard include/*.h)
 	@install -D -m 644 -t '$(ROOT)/include/linux' $(wildcard include/uapi/linux/*.h)
 	@install -D -m 644 -t '$(MAN)' loader/planectl.8
+	@install -D -m 644 -t '$(ROOT)/share/doc/planeswitch' $(wildcard docs/*.md)
 	@install -D -m 644 loader/planectl.bash '$(COMPLETIONS)/planectl'
 
 uninstall:
 	@rm -f '$(ROOT)/sbin/planectl' '$(MAN)/planectl.8' '$(COMPLETIONS)/planectl'
 	@rm -f $(patsubst include/%,'$(ROOT)/include/%',$(wildcard include/*.h))
 	@rm -f $(patsubst include/uapi/%,'$(ROOT)/include/%',$(wildcard include/uapi/linux/*.h))
-	@rm -rf '$(ROOT)/lib/planeswitch'
+	@rm -rf '$(ROOT)/lib/planeswitch' '$(ROOT)/share/doc/planeswitch'
