@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What went wrong: one line that names the cause, out of an errno, of what
- * libbpf says, and of what the verifier says.
+ * Error messages: one line that names the cause, from an errno, the warnings of libbpf and the
+ * log of the verifier.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -25,9 +25,9 @@ static struct {
 	int verbose;
 	char *last;		/* the last warning that says more than "failed" */
 	char *kfunc;		/* the kfunc that the kernel lacks */
-	char *op;		/* the op, or other member, that its kvm_plane_ops lacks */
+	char *op;		/* the op, or other member, that the kernel's kvm_plane_ops lacks */
 	char *refused;		/* the program that the verifier refused */
-	char *log;		/* and its log */
+	char *log;		/* the log of the verifier for this program */
 } heard;
 
 int error(const char *fmt, ...)
@@ -59,7 +59,7 @@ static void keep_log(const char *msg)
 		*end = '\0';
 }
 
-/* What a policy needs and the kernel has not */
+/* Keep the name of what the policy needs and the kernel lacks. */
 static void keep_missing(const char *msg)
 {
 	char *name;
@@ -108,8 +108,8 @@ static int hear(enum libbpf_print_level level, const char *fmt, va_list args)
 }
 
 /**
- * libbpf_listen - keep what libbpf says for the explanation of an error
- * @verbose: show it too: 1, warnings and information; 2, everything
+ * libbpf_listen - keep the messages of libbpf, to explain errors with
+ * @verbose: 1 also shows warnings and information, 2 shows everything
  */
 void libbpf_listen(int verbose)
 {
@@ -117,7 +117,7 @@ void libbpf_listen(int verbose)
 	libbpf_set_print(hear);
 }
 
-/* The last line at or before @line that starts with @prefix */
+/* Find the last line at or before @line that starts with @prefix. */
 static char *find_line_back(char *log, char *line, const char *prefix)
 {
 	while (strncmp(line, prefix, strlen(prefix))) {
@@ -130,8 +130,8 @@ static char *find_line_back(char *log, char *line, const char *prefix)
 }
 
 /*
- * The verifier's log ends with why, then with "processed N insns" and other
- * statistics; "; " starts a line of the source.
+ * The verifier's log ends with a line that gives the reason, and after it "processed N insns" and
+ * other statistics. Lines of the source start with "; ".
  */
 static int explain_verifier(const char *path)
 {
@@ -157,7 +157,7 @@ static int explain_verifier(const char *path)
 }
 
 /**
- * check_support - can this kernel have policies at all?
+ * check_support - say so if this kernel cannot have policies
  */
 int check_support(void)
 {
@@ -207,7 +207,7 @@ int explain_open(const char *path, int err)
 	return error("%s: not a BPF object (%s)", path, heard.last);
 }
 
-/* Of this process, in its user namespace */
+/* Whether this process has the capability in its user namespace */
 static bool has_sys_admin(void)
 {
 	unsigned long long caps = 0;
@@ -224,11 +224,11 @@ static bool has_sys_admin(void)
 }
 
 /**
- * check_privileges - may this process do what the BPF system call is needed for?
- * @what: the command, for what is said if not
+ * check_privileges - say so if this process lacks the capability that a command needs
+ * @what: the command, for the message
  *
- * To load a policy takes CAP_BPF and CAP_PERFMON, which CAP_SYS_ADMIN implies, and to find
- * kvm's BTF and what is loaded takes CAP_SYS_ADMIN.
+ * Loading the programs of a policy takes CAP_BPF and CAP_PERFMON, which CAP_SYS_ADMIN implies.
+ * Finding kvm's BTF and the policies that are loaded takes CAP_SYS_ADMIN.
  */
 int check_privileges(const char *what)
 {
@@ -237,7 +237,7 @@ int check_privileges(const char *what)
 	return error("%s: permission denied: CAP_SYS_ADMIN is needed (be root)", what);
 }
 
-/* The kernel said EPERM or EACCES. */
+/* Explain EPERM or EACCES from the kernel. */
 int explain_denied(const char *what)
 {
 	if (check_privileges(what))
@@ -247,8 +247,8 @@ int explain_denied(const char *what)
 }
 
 /**
- * explain_load - say why the kernel did not take an object
- * @path: its file
+ * explain_load - say why the kernel refused to load an object
+ * @path: the file of the object
  * @err: a positive errno
  */
 int explain_load(const char *path, int err)
@@ -265,10 +265,10 @@ int explain_load(const char *path, int err)
 	if (heard.op)
 		return error("%s: has an op \"%s\", which this kernel's KVM has not", path,
 			     heard.op);
-	return error("%s: the kernel does not take it: %s", path, heard.last ?: strerror(err));
+	return error("%s: the kernel refuses it: %s", path, heard.last ?: strerror(err));
 }
 
-/* The version that KVM has, or 0 if it does not say */
+/* The version of KVM's interface, or 0 if it is unknown */
 static int kernel_abi(void)
 {
 	int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
@@ -286,13 +286,13 @@ static int explain_abi(const char *path, __u32 abi)
 	int kernel = kernel_abi();
 
 	if (!kernel)
-		return error("%s: ABI version %u is not the kernel's (unknown without /dev/kvm)",
+		return error("%s: ABI version %u is not the kernel's (which only /dev/kvm tells)",
 			     path, abi);
 	return error("%s: ABI version %u, but the kernel's is %d", path, abi, kernel);
 }
 
 /**
- * explain_attach - say why the kernel did not take a policy that was loaded
+ * explain_attach - say why the kernel refused to put a loaded policy in force
  * @path: the file of its object
  * @p: the policy
  * @err: a positive errno

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A writer of JSON. What is printed is an array; each of its members has a line.
+ * A writer of JSON. It prints an array, with one line for each member.
  */
 #include <stdio.h>
 
@@ -8,10 +8,10 @@
 
 static struct {
 	int depth;
-	bool more;	/* something is before, in the same object or array */
+	bool more;	/* the object or array has a member already */
 } json;
 
-/* Always valid JSON: bytes that are not ASCII, and may be no UTF-8, are written by number. */
+/* Always valid JSON: bytes that are not ASCII may not be UTF-8, and are written as numbers. */
 static void print_string(const char *s)
 {
 	putchar('"');
@@ -43,7 +43,7 @@ static void next(const char *key)
 
 /**
  * json_begin - begin an array or an object
- * @key: its name in the object that it is in; else NULL, as with the functions below
+ * @key: its name, if it is a member of an object; else NULL. The same holds for the functions below
  * @bracket: '[' or '{'
  */
 void json_begin(const char *key, char bracket)

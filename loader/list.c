@@ -28,7 +28,7 @@ static void print_names(const char *const *names, size_t nr, const char *none)
 		printf("%s%s", i ? "," : "", names[i]);
 }
 
-/* What VMMs open; of a policy that has none, what keeps it loaded */
+/* The pin that VMMs open, or if there is none, the pin of the link, which keeps it loaded */
 static const char *first_pin(const struct policy *p)
 {
 	if (p->nr_pins)
@@ -57,7 +57,7 @@ static unsigned int count_users(const struct policy *p, const struct vms *vms)
 	return n;
 }
 
-/* @vms: NULL if this process cannot see them */
+/* @vms: NULL if this process cannot see VMs */
 static void print_table(const struct policies *all, const struct vms *vms)
 {
 	int width = pin_width(all);
@@ -152,7 +152,7 @@ int cmd_list(const struct options *opts, char **args)
 	err = policies_read(&all, opts->pin_dir);
 	if (!err && !all.nr)
 		err = check_support();
-	/* What it cannot see of VMs is no reason not to show the policies; it has been said. */
+	/* Show the policies even if VMs cannot be read; vms_read() has said why. */
 	visible = !err && vms_visible() && !vms_read(&vms, NULL, false);
 	if (!err)
 		print(&all, visible ? &vms : NULL, opts->json);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * planectl load: load an object, attach its policies, pin their links, for root, and their tokens,
- * for VMMs.
+ * planectl load: load an object and attach its policies. The links are pinned for root, and the
+ * tokens for VMMs.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -21,7 +21,7 @@ static int name_pins(struct object *o, const char *pin_dir, const char *link_dir
 	for (i = 0; i < o->nr; i++) {
 		struct loadable *p = &o->policy[i];
 
-		/* The kernel, and so bpftool, knows no more of the name. */
+		/* The kernel, and therefore bpftool, knows only so much of the name. */
 		snprintf(name, sizeof(name), "%s", bpf_map__name(p->map));
 		p->token_pin = pin_path(pin_dir, name);
 		p->link_pin = pin_path(link_dir, name);
@@ -62,7 +62,7 @@ static int check_pins(const struct object *o)
 	return 0;
 }
 
-/* The link is root's. The token is pinned last: whoever finds it can opt in. */
+/* The link is root's. The token is pinned last: a VMM that finds it can opt in. */
 static int attach(struct object *o, struct loadable *p, const struct options *opts)
 {
 	int err;
@@ -71,7 +71,7 @@ static int attach(struct object *o, struct loadable *p, const struct options *op
 	if (!p->link)
 		return explain_attach(o->path, p, errno);
 
-	/* Someone who does not take the lock may have been faster than check_pins(). */
+	/* A process that does not take the lock may have made the pin since check_pins(). */
 	err = pin_fd(bpf_link__fd(p->link), p->link_pin, 0600, NO_GROUP);
 	if (err)
 		return err > 0 ? explain_pinned(o, p->link_pin) : err;
@@ -83,8 +83,8 @@ static int attach(struct object *o, struct loadable *p, const struct options *op
 }
 
 /*
- * All or none: an object whose second policy is refused leaves nothing behind, nor
- * does one that is interrupted.
+ * Attach all policies or none: if the second one is refused, or if planectl is interrupted, nothing
+ * is left behind.
  */
 static int attach_all(struct object *o, const struct options *opts)
 {
@@ -96,7 +96,7 @@ static int attach_all(struct object *o, const struct options *opts)
 	sigprocmask(SIG_BLOCK, &all, &old);
 	for (i = 0; !err && i < o->nr; i++)
 		err = attach(o, &o->policy[i], opts);
-	/* The last one is not pinned. */
+	/* attach() has undone the pins of the policy that failed. */
 	for (i = err ? i - 1 : 0; i; i--) {
 		unlink(o->policy[i - 1].token_pin);
 		unlink(o->policy[i - 1].link_pin);
@@ -112,7 +112,7 @@ static int load(struct object *o, const struct options *opts, const char *link_d
 		return -1;
 	if (maps_check(o->obj, opts->pin_dir) || object_load(o))
 		return -1;
-	/* Whoever finds the policy is to find its maps. */
+	/* A process that finds the policy must find its maps. */
 	if (!maps_pin(o->obj, opts->pin_dir, false) && !attach_all(o, opts))
 		return 0;
 	maps_unpin_all(o->obj, opts->pin_dir);
@@ -163,7 +163,7 @@ int cmd_load(const struct options *opts, char **args)
 	else if (!err)
 		report(&o);
 	if (err)
-		rmdir(link_dir);	/* if it is empty */
+		rmdir(link_dir);	/* fails unless it is empty */
 
 	for (i = 0; i < o.nr; i++) {
 		if (!err)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The maps that policies use: pinned by their names in maps/ of the directory that the policies
- * are pinned in. A map is one for all VMs: who may write it can do so for any of them, and can
- * fill or freeze it. Therefore it is root's until root lets others have it.
+ * The maps that policies use. They are pinned by their names, in the directory maps/ beside the
+ * tokens. All VMs share a map: a process that may write the map can do so for any VM, and can fill
+ * or freeze the map. Therefore the pin is for root alone, until root gives it to others.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -16,14 +16,14 @@
 
 #define MAX_MAPS	64	/* as many as a program can use (MAX_USED_MAPS) */
 
-/* Those of the object that are not its policies, nor its variables. */
+/* Whether a map of the object is neither a policy nor holds variables of the program */
 static bool is_to_pin(const struct bpf_map *map)
 {
 	return bpf_map__type(map) != BPF_MAP_TYPE_STRUCT_OPS && !bpf_map__is_internal(map) &&
 	       bpf_map__autocreate(map);
 }
 
-/* 0 if there is none */
+/* The id of the map of an fd, 0 if it has none */
 static __u32 map_id(int fd)
 {
 	struct bpf_map_info info = { };
@@ -42,7 +42,7 @@ static __u32 pinned_map_id(const char *pin)
 	return id;
 }
 
-/* In place of that of a policy that is replaced, for the same users */
+/* Put a new map in the place of the old policy's, for the same users. */
 static int replace_pin(int fd, const char *pin, const struct stat *old)
 {
 	char *path = pin_prepare(fd, pin, old);
@@ -58,7 +58,7 @@ static int replace_pin(int fd, const char *pin, const struct stat *old)
 	return err;
 }
 
-/* @in_place: what is there is of a policy that is replaced. Else it is of one that is gone. */
+/* @in_place: a pin that exists is of the policy that is replaced; else, of one that is gone. */
 static int pin_one(const struct bpf_map *map, const char *dir, bool in_place)
 {
 	char *pin = pin_path(dir, bpf_map__name(map));
@@ -82,8 +82,8 @@ static int pin_one(const struct bpf_map *map, const char *dir, bool in_place)
 /**
  * maps_pin - pin the maps of a policy
  * @obj: the policy's object, loaded
- * @pin_dir: where policies are
- * @in_place: it replaces another, whose maps are there
+ * @pin_dir: the directory of the tokens
+ * @in_place: the policy replaces another one, whose maps are pinned
  */
 int maps_pin(const struct bpf_object *obj, const char *pin_dir, bool in_place)
 {
@@ -100,7 +100,7 @@ int maps_pin(const struct bpf_object *obj, const char *pin_dir, bool in_place)
 	return err;
 }
 
-/* After maps_pin(), if the policy is not loaded after all. */
+/* Undo maps_pin(), if the policy could not be loaded after all. */
 void maps_unpin_all(const struct bpf_object *obj, const char *pin_dir)
 {
 	char *dir = pin_path(pin_dir, "maps"), *pin;
@@ -114,7 +114,7 @@ void maps_unpin_all(const struct bpf_object *obj, const char *pin_dir)
 			unlink(pin);
 		free(pin);
 	}
-	rmdir(dir);	/* if it is empty */
+	rmdir(dir);	/* fails unless it is empty */
 	free(dir);
 }
 
@@ -164,11 +164,11 @@ static int check_map(const struct bpf_map *map, const char *dir, const struct po
 }
 
 /**
- * maps_check - see that the maps of a policy can be pinned
+ * maps_check - check that the maps of a policy can be pinned
  * @obj: the policy's object
- * @pin_dir: where policies are
+ * @pin_dir: the directory of the tokens
  *
- * What is there of a policy that is loaded no more may be removed.
+ * A pin that belongs to no loaded policy is no obstacle: maps_pin() removes it.
  */
 int maps_check(const struct bpf_object *obj, const char *pin_dir)
 {
@@ -189,9 +189,9 @@ int maps_check(const struct bpf_object *obj, const char *pin_dir)
 /**
  * maps_find - find the pins of the maps of a policy
  * @p: the policy, still loaded
- * @pin_dir: where policies are
- * @paths: set to the pins, to be given to free_paths() whatever this returns
- * @nr: how many
+ * @pin_dir: the directory of the tokens
+ * @paths: set to the pins; the caller calls free_paths(), also on failure
+ * @nr: set to their number
  */
 int maps_find(const struct policy *p, const char *pin_dir, char ***paths, size_t *nr)
 {

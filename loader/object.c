@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Object files: where they are, and the policies in them.
+ * Object files: finding them, and the policies in them.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -13,7 +13,7 @@
 
 #include "planectl.h"
 
-/* <linux/bpf.h> since 6.4; Debian 12's is older. */
+/* <linux/bpf.h> has it since Linux 6.4; the one of Debian 12 is older. */
 #define MAP_IS_FOR_LINK		0x2000		/* BPF_F_LINK */
 
 static char *try_dir(const char *dir, size_t len, const char *name)
@@ -28,7 +28,7 @@ static char *try_dir(const char *dir, size_t len, const char *name)
 	return NULL;
 }
 
-/* $PLANECTL_PATH; then, of where planectl is, what was built with it or installed with it. */
+/* $PLANECTL_PATH, then the policies that were built with planectl, or installed with it */
 static char *search_path(void)
 {
 	const char *env = getenv("PLANECTL_PATH");
@@ -97,8 +97,8 @@ static int find_policies(struct object *o)
 }
 
 /**
- * object_open - find the file of a policy, and see what is in it
- * @o: filled in; to be given to object_close() whatever this returns
+ * object_open - find the file of a policy and read which policies are in it
+ * @o: filled in; the caller calls object_close(), also on failure
  * @policy: a name to look for, or a path
  */
 int object_open(struct object *o, const char *policy)
@@ -113,7 +113,7 @@ int object_open(struct object *o, const char *policy)
 	return find_policies(o);
 }
 
-/* Have the kernel check the programs and keep them; no policy is in use yet. */
+/* Let the kernel verify and load the programs. No policy is in force yet. */
 int object_load(const struct object *o)
 {
 	int err = bpf_object__load(o->obj);

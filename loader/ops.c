@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A struct kvm_plane_ops read by the names of its members, so that the version
- * of planectl, of the policy and of the kernel need not be the same.
+ * Reads a struct kvm_plane_ops by the names of its members, so that planectl, the policy and the
+ * kernel need not be of the same version.
  */
 #include <string.h>
 
@@ -10,7 +10,7 @@
 #define OPS		"kvm_plane_ops"
 #define OPS_VALUE	"bpf_struct_ops_" OPS
 
-/* @type without typedefs and qualifiers, or NULL */
+/* The type @type without typedefs and qualifiers, or NULL */
 static const struct btf_type *resolve(const struct btf *btf, __u32 type)
 {
 	int id = btf__resolve_type(btf, type);
@@ -38,7 +38,7 @@ static bool is_ops(const char *name)
 	return !strncmp(name, OPS, len) && (!name[len] || !strncmp(name + len, "___", 3));
 }
 
-/* The bytes of member @name, if it has @size of them */
+/* The value of member @name, or NULL if it is not @size bytes long */
 static const void *member(const struct ops *ops, const char *name, size_t size)
 {
 	const struct btf_member *m = find_member(ops->btf, ops->type, name);
@@ -51,7 +51,7 @@ static const void *member(const struct ops *ops, const char *name, size_t size)
 /**
  * ops_from_object - the policy that a map of an object holds
  *
- * To be called before the object is loaded. Returns false for other maps.
+ * Call it before the object is loaded. Returns false if the map holds no policy.
  */
 bool ops_from_object(struct ops *ops, const struct bpf_object *obj, const struct bpf_map *map)
 {
@@ -69,7 +69,7 @@ bool ops_from_object(struct ops *ops, const struct bpf_object *obj, const struct
 /**
  * ops_from_value - the policy that a map of the kernel holds
  *
- * Returns false if @value_type is not that of policies.
+ * Returns false if @value_type is not the type of policies.
  */
 bool ops_from_value(struct ops *ops, const struct btf *btf, __u32 value_type, const void *value)
 {
@@ -112,8 +112,8 @@ void ops_name(const struct ops *ops, char name[KVM_PLANE_NAME_LEN])
 /**
  * ops_prog - the program of an op, in a map of the kernel
  * @ops: the policy
- * @index: counts the members, ops or not
- * @op: set to the name of the member, to NULL past the last
+ * @index: the place of the member, whether it is an op or not
+ * @op: set to the name of the member, or to NULL if there are fewer members
  *
  * Returns the id of the program, or 0 if the op is left out.
  */

@@ -2,9 +2,10 @@
 /*
  * Pins: the directories they are in, and who may open them.
  *
- * DIR/NAME is the token of a policy, the struct_ops map, which a VMM opens to opt in. Its mode and
- * group say who may. DIR/links/NAME is the link, which keeps the policy in force; who can open
- * that can remove the policy, so that root alone can. DIR/maps/NAME is a map that the policy uses.
+ * DIR/NAME is the token of a policy, its struct_ops map, which a VMM opens to opt in. The mode and
+ * the group of this pin say which VMMs may do so. DIR/links/NAME is the link, which keeps the
+ * policy in force; a process that can open it can remove the policy, so it is for root alone.
+ * DIR/maps/NAME is a map that the policy uses.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -28,11 +29,11 @@
 #define LOCK		"/run/planectl.lock"
 
 /**
- * pins_lock - let those who load, replace and unload take turns
+ * pins_lock - make processes that load, replace and unload take turns
  *
- * Else unload might remove the pin of a policy that was loaded meanwhile. The lock is
- * held until the process ends. Who may not have it is left to the kernel, which
- * keeps each step whole, and to refuse what this process may not do.
+ * Otherwise unload might remove the pin of a policy that was loaded in the meantime. The lock is
+ * held until the process ends. A process that may not take the lock goes on without it: the kernel
+ * refuses what it may not do, and keeps each step whole.
  */
 void pins_lock(void)
 {
@@ -50,7 +51,7 @@ static bool is_bpffs(const char *path)
 	return !statfs(path, &fs) && fs.f_type == BPF_FS_MAGIC;
 }
 
-/* Others may look into it: each pin says who may use it. */
+/* Everybody may look into the file system: the mode of each pin says who may use it. */
 static int mount_bpffs(void)
 {
 	if (mount("bpf", BPFFS, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0755"))
@@ -73,7 +74,7 @@ static int make_in(const char *parent, const char *dir, mode_t mode)
 	return 0;
 }
 
-/* Have the directory, and the file system that it is in. */
+/* Make the directory, and mount the file system that it is in if it is missing. */
 int pin_dir_make(const char *dir, mode_t mode)
 {
 	char *copy = strdup(dir);
@@ -86,7 +87,7 @@ int pin_dir_make(const char *dir, mode_t mode)
 	return err;
 }
 
-/* To be freed; NULL without memory, which has been said. */
+/* Returns a path to be freed; NULL, with a message, if there is no memory. */
 char *pin_path(const char *dir, const char *name)
 {
 	char *pin;
@@ -97,7 +98,7 @@ char *pin_path(const char *dir, const char *name)
 	return NULL;
 }
 
-/* The directory that a policy's pins are in, of its token's or its link's pin; as pin_path() */
+/* The directory of the tokens, from the pin of a token or of a link. Returns as pin_path() does. */
 char *pin_dir_of(const char *pin)
 {
 	char *dir = strdup(pin), *slash;
@@ -114,7 +115,7 @@ char *pin_dir_of(const char *pin)
 	return dir;
 }
 
-/* "660" */
+/* Parse an octal mode such as "660". */
 int pin_parse_mode(const char *arg, int *mode)
 {
 	char *end;
@@ -126,7 +127,7 @@ int pin_parse_mode(const char *arg, int *mode)
 	return 0;
 }
 
-/* A name, or a number */
+/* Parse the name or the number of a group. */
 int pin_parse_group(const char *arg, gid_t *gid)
 {
 	struct group *group = getgrnam(arg);
@@ -146,7 +147,7 @@ int pin_parse_group(const char *arg, gid_t *gid)
 
 static int set_access(const char *pin, int mode, uid_t uid, gid_t gid)
 {
-	/* The group first: it may not have what was meant for another one. */
+	/* The group goes first: the mode is not meant for the group that the pin has now. */
 	if ((uid != (uid_t)-1 || gid != NO_GROUP) && chown(pin, uid, gid))
 		return error("%s: cannot set the group: %s", pin, strerror(errno));
 	if (mode >= 0 && chmod(pin, mode))
@@ -156,13 +157,12 @@ static int set_access(const char *pin, int mode, uid_t uid, gid_t gid)
 
 /**
  * pin_fd - pin a link or a map
- * @fd: of it
- * @pin: where
- * @mode: who may open it; -1: the owner
- * @gid: the group; NO_GROUP: of this process
+ * @fd: an fd of the link or the map
+ * @pin: the path of the pin
+ * @mode: the mode of the pin; -1: only the owner may open it
+ * @gid: the group of the pin; NO_GROUP: the group of this process
  *
- * On failure it is not pinned. Returns 1 if something is there already, of which nothing
- * has been said.
+ * On failure nothing is pinned. Returns 1, without a message, if the path exists already.
  */
 int pin_fd(int fd, const char *pin, int mode, gid_t gid)
 {
@@ -175,23 +175,23 @@ int pin_fd(int fd, const char *pin, int mode, gid_t gid)
 }
 
 /**
- * pin_prepare - pin a map next to another pin, whose place it is to take
- * @fd: of it
- * @pin: the other one
- * @like: who may open it
+ * pin_prepare - pin a map beside another pin, to take its place
+ * @fd: an fd of the map
+ * @pin: the path of the other pin
+ * @like: the mode and owners of the new pin
  *
- * Returns where it is, to be renamed to @pin, and freed; NULL on failure.
+ * Returns the path of the new pin, to be renamed to @pin and freed; NULL on failure.
  */
 char *pin_prepare(int fd, const char *pin, const struct stat *like)
 {
 	char *path;
 
-	/* A BPF file system has no names with a dot. */
+	/* Names in a BPF file system cannot have a dot. */
 	if (asprintf(&path, "%s~", pin) < 0) {
 		error("%s", strerror(errno));
 		return NULL;
 	}
-	/* Of one who was killed */
+	/* A process that was killed may have left one. */
 	unlink(path);
 	if (bpf_obj_pin(fd, path)) {
 		error("%s: cannot pin: %s", path, strerror(errno));
@@ -212,7 +212,7 @@ static bool can_search(const struct stat *dir, const struct stat *pin)
 	return dir->st_mode & (dir->st_gid == pin->st_gid ? 0010 : 0001);
 }
 
-/* systemd mounts /sys/fs/bpf such that only root gets to what is in it. */
+/* systemd mounts /sys/fs/bpf in such a way that only root can reach the pins in it. */
 void pin_warn_unreachable(const char *pin)
 {
 	struct stat of_pin, of_dir;

@@ -2,20 +2,20 @@
 # shellcheck shell=bash
 # Completion of planectl for bash.
 
-# The words that the current one may become
+# Add those of the words that begin with the current word.
 _planectl_words()
 {
 	mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -W "$*" -- "$cur")
 }
 
-# Files, and directories to go on in: COMPGEN'S ARGUMENTS
+# _planectl_files COMPGEN-ARGUMENT...: add files, and directories that lead to them
 _planectl_files()
 {
 	compopt -o filenames
 	mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen "$@" -- "$cur"; compgen -d -- "$cur")
 }
 
-# Policies whose files planectl finds by name
+# Print the policies whose files planectl finds by name
 _planectl_policies()
 {
 	local exe dir f IFS=:
@@ -28,7 +28,7 @@ _planectl_policies()
 	done
 }
 
-# Tokens, and links, of which there are others only if a token was removed
+# Print the names of the pins of tokens and links. A link has a token unless that was removed.
 _planectl_pins()
 {
 	local f
@@ -38,7 +38,7 @@ _planectl_pins()
 	done | sort -u
 }
 
-# PID-FD of the VMs that use planes
+# Print PID-FD of each VM that uses planes.
 _planectl_vms()
 {
 	local f
@@ -61,7 +61,7 @@ _planectl_option()
 	_planectl_words "$options"
 }
 
-# COMMAND NUMBER: the command's argument of this number
+# _planectl_argument COMMAND NUMBER: complete the command's argument of this number
 _planectl_argument()
 {
 	case "$1 $2" in

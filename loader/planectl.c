@@ -12,7 +12,7 @@
 
 #define EXIT_USAGE	2
 
-/* @options: besides -v, those that mean something to the command */
+/* @options: the options that the command takes, besides -v */
 static const struct command {
 	const char *name;
 	int nr_args;
@@ -51,33 +51,33 @@ static const char usage[] =
 	"       planectl replace NAME | PIN POLICY | FILE.bpf.o\n"
 	"       planectl unload NAME | PIN\n"
 	"\n"
-	"Policies decide in the kernel which plane of a virtual machine runs: KVM calls them\n"
-	"on the exits that can mean \"switch\". They are BPF programs (struct_ops kvm_plane_ops).\n"
+	"Policies decide in the kernel which plane of a virtual machine runs. They are BPF\n"
+	"programs (struct_ops kvm_plane_ops) that KVM calls on exits that can mean \"switch\".\n"
 	"\n"
-	"  load     loads a policy, pins its link for root, and its token, which a VMM opens to\n"
-	"           opt in. A POLICY is looked for as POLICY.bpf.o in $PLANECTL_PATH (directories,\n"
-	"           with colons in between), then in ../bpf and ../lib/planeswitch of planectl's\n"
+	"  load     loads a policy and pins its link, for root, and its token, which a VMM opens\n"
+	"           to opt in. planectl looks for POLICY.bpf.o in $PLANECTL_PATH (directories,\n"
+	"           separated by colons), then in ../bpf and ../lib/planeswitch of its own\n"
 	"           directory.\n"
-	"  list     shows the policies that are loaded, whoever loaded them.\n"
-	"  status   shows the VMs that use planes, their policies, and why one was ejected.\n"
-	"  stats    shows what KVM counts for these VMs.\n"
-	"  replace  puts another policy of the same name in place of one that is loaded, for\n"
-	"           the VMs that use it, too.\n"
+	"  list     shows the policies that are loaded, by planectl or by others.\n"
+	"  status   shows the VMs that use planes, their policies, and why a policy was ejected.\n"
+	"  stats    shows KVM's counters for these VMs.\n"
+	"  replace  puts another policy of the same name in place of one that is loaded. VMs that\n"
+	"           use it go on with the new one.\n"
 	"  unload   removes the pins of a policy in DIR, or in the directory of PIN. The policy\n"
-	"           is gone when no one holds its link any more.\n"
+	"           is gone when no process and no other pin holds its link.\n"
 	"\n"
-	"  -p, --pin DIR          where pins are (default: " PIN_DIR ")\n"
-	"  -m, --mode MODE        who may open the token (default: 600, with --group 660)\n"
-	"  -g, --group GROUP      the group that the token belongs to\n"
-	"      --vm PID[-FD]      only this VM: its process, and the VM's fd there\n"
-	"  -w, --watch [SECONDS]  again every SECONDS (1), with the changes per second\n"
+	"  -p, --pin DIR          the directory of pins (default: " PIN_DIR ")\n"
+	"  -m, --mode MODE        the mode of the token's pin (default: 600; with --group, 660)\n"
+	"  -g, --group GROUP      the group of the token's pin\n"
+	"      --vm PID[-FD]      show only the VMs of this process, or the one with this fd there\n"
+	"  -w, --watch [SECONDS]  print again every SECONDS (1), with the changes per second\n"
 	"  -j, --json             print JSON\n"
-	"  -v, --verbose          show what libbpf says, and the whole log of the verifier;\n"
-	"                         twice, show more\n"
+	"  -v, --verbose          show the messages of libbpf, and the whole log of the verifier;\n"
+	"                         given twice, show more\n"
 	"  -h, --help             show this\n"
 	"  -V, --version          show versions\n"
 	"\n"
-	"Status: 0, or 1 on failure, or 2 on wrong usage.\n";
+	"Exit status: 0 on success, 1 on failure, 2 on wrong usage.\n";
 
 static int misused(const char *fmt, const char *a, const char *b)
 {
@@ -107,7 +107,7 @@ static const char *option_name(int letter)
 	return o->name;
 }
 
-/* @given: the letters of the options that were there */
+/* @given: the letters of the options on the command line */
 static int run(const struct options *opts, const char *given, int argc, char **argv)
 {
 	const struct command *cmd = commands;
@@ -138,7 +138,7 @@ static int parse_seconds(const char *arg, double *seconds)
 	return 0;
 }
 
-/* An option's argument that may be left out is the next word only if that is a number. */
+/* The argument of --watch may be left out. The next word is the argument only if it is a number. */
 static const char *watch_arg(int argc, char **argv)
 {
 	if (optarg)
@@ -193,7 +193,7 @@ int main(int argc, char **argv)
 		if (!strchr(given, opt))
 			given[strlen(given)] = opt;
 	}
-	/* A pin is given to a group for the group to use it. */
+	/* A pin is given to a group so that the group can use it. */
 	if (opts.gid != NO_GROUP && opts.mode < 0)
 		opts.mode = 0660;
 

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the files of planectl share.
+ * The declarations that the files of planectl share.
  *
- * Functions that can fail return 0 or -1, and have said why on stderr when they
- * return -1.
+ * Functions that can fail return 0, or -1 after they have printed the reason to stderr.
  */
 #ifndef PLANECTL_H
 #define PLANECTL_H
@@ -23,10 +22,10 @@
 
 struct options {
 	const char *pin_dir;
-	int mode;		/* of a token's pin; -1: as the kernel makes it, 600 */
-	gid_t gid;		/* of a token's pin; NO_GROUP: of this process */
+	int mode;		/* mode of a token's pin; -1: the kernel's default, 600 */
+	gid_t gid;		/* group of a token's pin; NO_GROUP: this process's */
 	const char *vm;		/* PID or PID-FD */
-	double watch;		/* seconds; 0: do not */
+	double watch;		/* seconds; 0: print once */
 	bool json;
 };
 
@@ -49,7 +48,7 @@ int cmd_stats(const struct options *opts, char **args);
 int cmd_replace(const struct options *opts, char **args);
 int cmd_unload(const struct options *opts, char **args);
 
-/* error.c: what went wrong */
+/* error.c: error messages */
 
 int error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void libbpf_listen(int verbose);
@@ -60,7 +59,7 @@ int explain_denied(const char *what);
 int check_privileges(const char *what);
 int check_support(void);
 
-/* json.c: what is printed for programs */
+/* json.c: output for programs */
 
 void json_begin(const char *key, char bracket);
 void json_end(char bracket);
@@ -73,7 +72,7 @@ void json_null(const char *key);
 
 /* object.c: object files and the policies in them */
 
-/* One object has one policy as a rule; more are not wrong. */
+/* An object usually has one policy, but may have more. */
 #define MAX_LOADABLE		16
 
 struct object {
@@ -87,7 +86,7 @@ int object_open(struct object *o, const char *policy);
 int object_load(const struct object *o);
 void object_close(struct object *o);
 
-/* ops.c: a struct kvm_plane_ops, wherever its BTF is from */
+/* ops.c: a struct kvm_plane_ops, of an object or of the kernel */
 
 struct ops {
 	const struct btf *btf;
@@ -119,26 +118,26 @@ void pin_warn_unreachable(const char *pin);
 struct policy {
 	char name[KVM_PLANE_NAME_LEN];
 	char map_name[BPF_OBJ_NAME_LEN];
-	__u32 link_id;		/* 0: removed, only a token is left */
-	__u32 map_id;		/* 0: detached or removed, only pins are left */
+	__u32 link_id;		/* 0: it was removed, and only a token is left */
+	__u32 map_id;		/* 0: it was detached or removed, and only pins are left */
 	__u32 abi;
-	__u32 uid;		/* who loaded it, and when */
+	__u32 uid;		/* the user who loaded it */
 	time_t loaded;
-	const char **ops;	/* names, and programs */
-	__u32 *progs;
+	const char **ops;	/* the names of its ops */
+	__u32 *progs;		/* the ids of their programs */
 	size_t nr_ops;
-	char **pins;		/* of its tokens, and of its link */
+	char **pins;		/* of its tokens */
 	size_t nr_pins;
-	bool stale;		/* a token has its name, and is of what it was before */
+	bool stale;		/* a token of its name belongs to a policy that it replaced */
 	char **link_pins;
 	size_t nr_link_pins;
 };
 
-/* What is pinned somewhere, if it is of a policy */
+/* The link or the token of a policy that is pinned at a path */
 struct pin {
-	bool is_link;		/* else it is a token */
-	__u32 link_id;		/* of a token: the link that has this map now; 0: none has */
-	__u32 map_id;		/* of a link: the map that it has now; 0: it was detached */
+	bool is_link;		/* otherwise it is a token */
+	__u32 link_id;		/* for a token, the link that has this map now, or 0 */
+	__u32 map_id;		/* for a link, the map that it has now; 0: it was detached */
 };
 
 struct policies {
@@ -190,14 +189,14 @@ struct vm {
 	__u32 eject_kind;
 	long long eject_code;
 	char eject_message[128];
-	struct counter *counter;	/* by name, if they were asked for */
+	struct counter *counter;	/* sorted by name; none unless asked for */
 	size_t nr_counters;
 };
 
 struct vms {
 	struct vm *vm;
 	size_t nr;
-	size_t seen;		/* all that were asked for, whether they use planes or not */
+	size_t seen;		/* VMs that were asked for, whether they use planes or not */
 };
 
 bool vms_visible(void);

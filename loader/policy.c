@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The policies that the kernel has, whoever loaded them: the links of struct_ops
- * maps whose type is that of policies, and the pins of these links and maps.
+ * The policies that the kernel has, no matter which program loaded them: the links whose struct_ops
+ * map is a policy, and the pins of these links and maps.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -14,8 +14,8 @@
 #include "planectl.h"
 
 /*
- * What the kernel tells of a link and a map, as far as it is of use here: Debian
- * 12's <linux/bpf.h> is older than struct_ops.map_id and btf_vmlinux_id.
+ * The beginning of bpf_link_info and bpf_map_info. Debian 12's <linux/bpf.h> is older than
+ * struct_ops.map_id and btf_vmlinux_id.
  */
 struct link_info {
 	__u32 type;
@@ -49,7 +49,7 @@ static int get_info(int fd, void *info, __u32 size)
 	return bpf_obj_get_info_by_fd(fd, info, &size);
 }
 
-/* Make room for one more, zeroed. Returns the array, or NULL with errno if there is no memory. */
+/* Add a zeroed member. Returns the array, or NULL with errno set if there is no memory. */
 void *append(void *array, size_t *nr, size_t size)
 {
 	void *more = realloc(array, (*nr + 1) * size);
@@ -70,7 +70,7 @@ static time_t boot_time(__u64 ns)
 	return now.tv_sec - up.tv_sec + ((__s64)ns + now.tv_nsec - up.tv_nsec) / 1000000000;
 }
 
-/* A map does not say who made it, nor when; its programs do. */
+/* The kernel does not tell who made a map, nor when, but it does for its programs. */
 static void read_prog(struct policy *p, __u32 id)
 {
 	struct bpf_prog_info info;
@@ -125,7 +125,7 @@ static int read_ops(struct policy *p, const struct ops *ops)
 	}
 }
 
-/* The BTF that describes a map's value: that of kvm, or of a kernel that has kvm built in */
+/* The BTF that describes a map's value: kvm's, or the kernel's if kvm is built in */
 static const struct btf *value_btf(struct policies *all, const struct map_info *info)
 {
 	const struct btf_type *t;
@@ -170,7 +170,7 @@ static int add_policy(struct policies *all, const struct link_info *link,
 	return read_ops(p, ops);
 }
 
-/* A map of another type, or one that goes away meanwhile, is nothing to report. */
+/* A map of another type, or one that has just gone away, is not an error. */
 static int read_map(struct policies *all, const struct link_info *link)
 {
 	const struct btf *btf;
@@ -217,11 +217,11 @@ static int read_links(struct policies *all)
 		close(fd);
 	}
 	if (!err && errno == EPERM)
-		return explain_denied("to see what is loaded");
+		return explain_denied("the list of loaded policies");
 	return err;
 }
 
-/* What an fd of BPF is of: "link", "map" or "prog" */
+/* Whether an fd of BPF is a "link", a "map" or a "prog" */
 static bool is_a(int fd, const char *kind)
 {
 	char path[32], target[64] = "";
@@ -233,7 +233,7 @@ static bool is_a(int fd, const char *kind)
 	return !strncmp(target, "anon_inode:bpf", 14) && !strcmp(target + 15, kind);
 }
 
-/* The struct_ops link that has the map; 0 if none has. */
+/* The id of the struct_ops link that has the map now, or 0 */
 static __u32 link_of_map(__u32 map_id)
 {
 	__u32 id = 0, found = 0;
@@ -285,7 +285,7 @@ static int read_token(int fd, struct pin *pin)
  * @path: the path
  * @pin: filled in on success
  *
- * Returns 0, or an errno if that is neither the link nor the token of a struct_ops.
+ * Returns 0, or an errno if it is neither the link nor the token of a struct_ops.
  */
 int pin_read(const char *path, struct pin *pin)
 {
@@ -302,7 +302,7 @@ int pin_read(const char *path, struct pin *pin)
 	return err;
 }
 
-/* Of one that is loaded no more, only the name of the pin is known. */
+/* Of a policy that is not loaded any more, only the name of the pin is known. */
 static struct policy *add_removed(struct policies *all, const struct pin *pin, const char *name)
 {
 	struct policy *more = append(all->policy, &all->nr, sizeof(*more));
@@ -318,7 +318,7 @@ static struct policy *add_removed(struct policies *all, const struct pin *pin, c
 	return p;
 }
 
-/* The policy of a pin. A token that no link has is of the policy that has its name, if one has. */
+/* The policy of a pin. A token that no link has belongs to the policy of the same name, if any. */
 static struct policy *find_policy(struct policies *all, const struct pin *pin, const char *name)
 {
 	bool loaded = pin->link_id && pin->map_id;
@@ -334,11 +334,11 @@ static struct policy *find_policy(struct policies *all, const struct pin *pin, c
 			return p;
 		}
 	}
-	/* Loaded since, or no policy */
+	/* It was loaded just now, or is not a policy. */
 	return loaded ? NULL : add_removed(all, pin, name);
 }
 
-/* Takes @path over, whatever this returns. */
+/* Takes ownership of @path, and frees it on failure. */
 int append_path(char ***paths, size_t *nr, char *path)
 {
 	char **more = append(*paths, nr, sizeof(*more));
@@ -391,7 +391,7 @@ static int compare_paths(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Links first: what a detached one was is known from the name of its pin, as with a token. */
+/* Links first: a detached link is known only by the name of its pin, which a token has as well. */
 static int read_pins(struct policies *all, const char *pin_dir)
 {
 	char *links = pin_path(pin_dir, "links");
@@ -408,8 +408,8 @@ static int read_pins(struct policies *all, const char *pin_dir)
 
 /**
  * policies_read - find out which policies the kernel has
- * @all: filled in; to be given to policies_free() whatever this returns
- * @pin_dir: where to look for pins; it need not exist
+ * @all: filled in; the caller calls policies_free(), also on failure
+ * @pin_dir: the directory of pins; it need not exist
  */
 int policies_read(struct policies *all, const char *pin_dir)
 {
@@ -514,11 +514,11 @@ static const struct policy *find_by_pin(const struct policies *all, const char *
 }
 
 /**
- * policies_find - the policy that is called so
- * @all: what was read
- * @what: its name, that of its map or of its pin; or with a slash, the path of a pin
+ * policies_find - find a policy
+ * @all: the result of policies_read()
+ * @what: the name of the policy, of its map or of its pin; or the path of a pin, with a slash
  *
- * Returns NULL if there is none, or several, and has said so.
+ * Returns NULL, with a message, if there is no such policy, or more than one.
  */
 const struct policy *policies_find(const struct policies *all, const char *what)
 {

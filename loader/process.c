@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Processes: their names, and what they hold.
+ * Processes: their names, and the links and maps that they hold.
  */
 #define _GNU_SOURCE
 #include <ctype.h>
@@ -14,7 +14,8 @@
 /**
  * process_command - the command of a process or thread, "?" if it is gone
  *
- * Processes choose their names. None may write control characters to a terminal.
+ * A process chooses its own name. Control characters in it must not reach a terminal, so they are
+ * replaced.
  */
 void process_command(const char *pid, char command[COMMAND_LEN])
 {
@@ -73,7 +74,7 @@ static bool process_holds(const char *pid, const char *key, __u32 id)
 	return found;
 }
 
-/* Say which processes have an fd of a "link" or of a "map", which a link is, too. */
+/* Print the processes that have an fd of a "link" or a "map". A link counts as its map, too. */
 void print_holders(const char *kind, __u32 id)
 {
 	char command[COMMAND_LEN], key[16];

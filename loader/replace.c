@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * planectl replace: put another program behind the link of a policy. VMs that use
- * it keep it; each of their exits is decided by the old one or the new one. What
- * is in the policy's maps is kept as well.
+ * planectl replace: put another policy behind the link of one that is loaded. VMs keep the policy;
+ * each of their exits is decided either by the old one or by the new one. The contents of the
+ * policy's maps are kept as well.
  *
- * A VM opts in with the map that the link has. So the new map takes the place of the old one in
- * each pin of a token: it is pinned next to that, before anything has changed, and renamed. If
- * that does not succeed, the link gets the old map again.
+ * A VM opts in with the map that the link has now. Therefore the new map takes the place of the old
+ * one in each pin of a token. It is pinned beside each token before anything has changed, and is
+ * renamed afterwards. If a rename fails, the link gets the old map again.
  */
 #include <errno.h>
 #include <signal.h>
@@ -26,7 +26,7 @@ static struct loadable *find_loadable(struct object *o, const char *name)
 	for (i = 0; i < o->nr; i++)
 		if (!strcmp(o->policy[i].name, name))
 			return &o->policy[i];
-	error("%s: no policy \"%s\" in it, but \"%s\": a policy is replaced by one of its name",
+	error("%s: no policy \"%s\" in it, but \"%s\": the names have to be the same",
 	      o->path, name, o->policy[0].name);
 	return NULL;
 }
@@ -35,7 +35,7 @@ static struct bpf_map *find_map(const struct bpf_object *obj, const char *name)
 {
 	struct bpf_map *map;
 
-	/* The kernel has the beginning of the name. */
+	/* The kernel knows only the beginning of the name. */
 	bpf_object__for_each_map(map, obj)
 		if (!strncmp(bpf_map__name(map), name, BPF_OBJ_NAME_LEN - 1))
 			return map;
@@ -51,7 +51,7 @@ static bool same_layout(const struct bpf_map *map, const struct bpf_map_info *in
 	       bpf_map__map_flags(map) == info->map_flags;
 }
 
-/* Let the object use a map of the old policy, if it has it, but not for its variables. */
+/* Let the object use a map of the old policy if it has one of this name. Variables are new. */
 static int keep_map(struct bpf_object *obj, int fd)
 {
 	struct bpf_map_info info = { };
@@ -103,7 +103,7 @@ static int keep_maps(struct bpf_object *obj, const struct policy *p)
 	return 0;
 }
 
-/* What else is in the object stays there. */
+/* Do not load the other policies of the object. */
 static void want_only(struct object *o, const struct loadable *wanted)
 {
 	size_t i;
@@ -113,9 +113,9 @@ static void want_only(struct object *o, const struct loadable *wanted)
 }
 
 /*
- * Give the map the value that libbpf made for the kernel. It does so only on its
- * way to a new link, which the kernel then refuses, as the name is taken. (And
- * bpf_link__update_map() is for links that libbpf made, not for those of a pin.)
+ * Store the value that libbpf has prepared in the map. libbpf does that only when it makes a new
+ * link, which the kernel then refuses because the name is taken. (bpf_link__update_map() works for
+ * links that libbpf made, not for the link of a pin.)
  */
 static int fill_map(const struct object *o, const struct loadable *p)
 {
@@ -124,7 +124,7 @@ static int fill_map(const struct object *o, const struct loadable *p)
 	if (!link)
 		return errno == EEXIST ? 0 : explain_attach(o->path, p, errno);
 	bpf_link__destroy(link);
-	return error("%s: was unloaded meanwhile", p->name);
+	return error("%s: was unloaded in the meantime", p->name);
 }
 
 static int explain_update(const struct policy *p, int err)
@@ -134,12 +134,12 @@ static int explain_update(const struct policy *p, int err)
 		return 0;
 	case -ENOENT:
 	case -ENOLINK:
-		return error("%s: was unloaded meanwhile", p->name);
+		return error("%s: was unloaded in the meantime", p->name);
 	case -EINVAL:
-		return error("%s: the kernel does not replace it: are its latches other ones?",
+		return error("%s: the kernel refuses the new one: are its latches the same?",
 			     p->name);
 	default:
-		return error("%s: the kernel does not replace it: %s", p->name, strerror(-err));
+		return error("%s: the kernel refuses the new one: %s", p->name, strerror(-err));
 	}
 }
 
@@ -153,7 +153,7 @@ static int update_link(const struct policy *p, int map)
 	return err;
 }
 
-/* The new map next to each token; there are as many in @paths as this says. */
+/* Pin the new map beside each token. Returns how many pins there are in @paths. */
 static size_t prepare_tokens(const struct policy *p, int map, char **paths)
 {
 	struct stat st;
@@ -171,7 +171,7 @@ static size_t prepare_tokens(const struct policy *p, int map, char **paths)
 	return i;
 }
 
-/* Into the place of the old one. What was done is undone by its caller. */
+/* Put the new map in the place of the old one. On failure, the caller undoes it. */
 static int rename_tokens(const struct policy *p, char **paths)
 {
 	size_t i;
@@ -185,7 +185,7 @@ static int rename_tokens(const struct policy *p, char **paths)
 	return 0;
 }
 
-/* Have the old map in all places again, those first that were renamed already. */
+/* Put the old map back: behind the link, and in the pins that were renamed already. */
 static void restore(const struct policy *p, int old, char **paths)
 {
 	struct stat st;
@@ -201,7 +201,7 @@ static void restore(const struct policy *p, int old, char **paths)
 	}
 }
 
-/* All or nothing, as far as this is not killed. */
+/* Replace the map of the link and of all tokens, or nothing, unless planectl is killed. */
 static int update(const struct policy *p, const struct loadable *by)
 {
 	char **paths = calloc(p->nr_pins + 1, sizeof(*paths));
@@ -217,7 +217,7 @@ static int update(const struct policy *p, const struct loadable *by)
 	sigprocmask(SIG_BLOCK, &all, &signals);
 	nr = prepare_tokens(p, map, paths);
 	if (old < 0)
-		err = error("%s: was unloaded meanwhile", p->name);
+		err = error("%s: was unloaded in the meantime", p->name);
 	else
 		err = nr < p->nr_pins ? -1 : explain_update(p, update_link(p, map));
 	if (!err) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * planectl stats: what KVM counts for each VM, once or again and again.
+ * planectl stats: show KVM's counters for each VM, once or repeatedly.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 
 #include "planectl.h"
 
-/* The counters of all VMs, at a time. */
+/* The counters of all VMs at one point in time */
 struct sample {
 	struct vms vms;
 	double seconds;
@@ -51,7 +51,7 @@ static __u64 value_in(const struct vm *vm, const char *name)
 	return 0;
 }
 
-/* Less than before: a counter was reset, or the VM is another one of the same name. */
+/* A counter that is less than before was reset, or belongs to another VM of the same name. */
 static double per_second(const struct counter *c, const struct vm *before, double seconds)
 {
 	__u64 old = value_in(before, c->name);
@@ -96,7 +96,7 @@ static void print_vm_json(const struct vm *vm, const struct vm *before, double s
 	json_end('}');
 }
 
-/* @before: NULL if there is no earlier sample. VMs that came since are not in it. */
+/* @before: the sample before this one, or NULL. It does not have VMs that are new. */
 static void print(const struct sample *s, const struct sample *before, bool json)
 {
 	double seconds = before ? s->seconds - before->seconds : 0;
@@ -122,7 +122,7 @@ static void print(const struct sample *s, const struct sample *before, bool json
 	fflush(stdout);
 }
 
-/* Signals that end it are blocked, and so none is missed. Returns false if one came. */
+/* The signals that end the wait are blocked, so none is missed. Returns false if one came. */
 static bool wait_until(double when, const sigset_t *signals)
 {
 	struct timespec t;
@@ -137,7 +137,7 @@ static bool wait_until(double when, const sigset_t *signals)
 	return true;
 }
 
-/* Until a signal comes, or the VM that was asked for is gone. */
+/* Print samples until a signal comes, or until the VM that was asked for is gone. */
 static int watch(const struct options *opts, struct sample *before)
 {
 	struct sample s;

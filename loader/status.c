@@ -9,7 +9,7 @@
 
 #define KIND_LEN	16
 
-/* The compiler tells when the kernel has another one. */
+/* There is no default: the compiler warns if a kind is missing here. */
 static const char *known_kind(enum kvm_plane_eject_kind kind)
 {
 	switch (kind) {

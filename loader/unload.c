@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * planectl unload: remove the pins of a policy, those of its link and its tokens, see that it
- * goes, and if it does not, say who holds it.
+ * planectl unload: remove the pins of a policy's link and tokens, and wait until the policy is
+ * gone. If it stays, say which processes hold it.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@
 
 #include "planectl.h"
 
-/* The kernel lets go of a removed pin after a grace period of RCU, and from a worker. */
+/* The kernel releases a removed pin after a grace period of RCU, in a worker. */
 #define GONE_TRIES	200
 #define GONE_WAIT_US	10000
 
@@ -25,8 +25,8 @@ static int remove_pin(const struct options *opts, const char *pin)
 }
 
 /*
- * The link first: a token without it is of no use, and can be removed later, whereas a policy
- * without a token would serve no VM that starts.
+ * The link goes first. If planectl fails after that, a token is left that nobody can use and that
+ * can be removed later. The other way round, a policy would be left that no new VM can use.
  */
 static int remove_pins(const struct options *opts, const struct policy *p, const char *pin_dir)
 {
@@ -50,7 +50,7 @@ static int remove_pins(const struct options *opts, const struct policy *p, const
 	return err;
 }
 
-/* If it is empty */
+/* Remove a directory if it is empty. */
 static void remove_subdir(const char *pin_dir, const char *name)
 {
 	char *dir = pin_path(pin_dir, name);
@@ -60,7 +60,7 @@ static void remove_subdir(const char *pin_dir, const char *name)
 	free(dir);
 }
 
-/* The policy is gone, but not what it was loaded from. */
+/* The policy is gone, but the map that it was loaded from is not. */
 static void explain_kept(const struct policy *p)
 {
 	error("note: %s stays in memory while someone holds map %u (a pin elsewhere, or an fd)",
@@ -68,7 +68,7 @@ static void explain_kept(const struct policy *p)
 	print_holders("map", p->map_id);
 }
 
-/* The map goes last, after the policy was taken from KVM: then its name is free again. */
+/* The map goes last, after KVM has released the policy. Then its name is free again. */
 static int wait_gone(const struct policy *p)
 {
 	bool link = false, map = false;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The VMs that use planes, as KVM shows them in debugfs: kvm/<pid>-<fd>/ is a VM,
- * its file plane_policy says who switches, and other files plane_* are counters.
+ * The VMs that use planes, as KVM shows them in debugfs. The directory kvm/<pid>-<fd>/ is a VM. Its
+ * file plane_policy says who switches its planes, and its other files plane_* are counters.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -29,7 +29,7 @@ static FILE *open_file(int dir, const char *name)
 	return f;
 }
 
-/* A line of plane_policy: "key: value"; keys that are unknown are not for us. */
+/* Read a line of plane_policy, "key: value". Unknown keys are ignored. */
 static void read_line(struct vm *vm, const char *line)
 {
 	const char *value = strchr(line, ':');
@@ -66,7 +66,7 @@ static int read_policy(struct vm *vm, int dir)
 	return 0;
 }
 
-/* Returns an errno. Not all that is called plane_* is a number. */
+/* Returns an errno. A file called plane_* need not be a number; then it is ignored. */
 static int read_counter(struct vm *vm, int dir, const char *name)
 {
 	unsigned long long value;
@@ -97,7 +97,7 @@ static int compare_counters(const void *a, const void *b)
 	return strcmp(((const struct counter *)a)->name, ((const struct counter *)b)->name);
 }
 
-/* Takes @fd over. */
+/* Closes @fd. */
 static int read_counters(struct vm *vm, int fd)
 {
 	struct dirent *d;
@@ -134,7 +134,7 @@ static int explain_read(const struct vm *vm, int err)
 	return error(KVM_DIR "/%s: %s", vm->id, strerror(err));
 }
 
-/* A VM may go away at any time: its files then fail to open, and it is nothing to report. */
+/* A VM may go away at any time, so that its files cannot be opened. That is not an error. */
 static int add_vm(struct vms *all, int kvm_dir, const struct vm *found, bool counters)
 {
 	struct vm vm = *found, *more;
@@ -199,7 +199,7 @@ static bool is_debugfs(void)
 	return !statfs(DEBUGFS, &fs) && fs.f_type == DEBUGFS_MAGIC;
 }
 
-/* Of a kernel that has no debugfs, or does not let it be mounted, this is false. */
+/* False if the kernel has no debugfs, or does not allow to mount it. */
 static bool can_mount_debugfs(void)
 {
 	FILE *f = fopen("/proc/filesystems", "re");
@@ -224,7 +224,7 @@ static int explain_dir(int err)
 	return check_support() ? -1 : error(KVM_DIR ": %s", strerror(err));
 }
 
-/* Can this process see VMs? */
+/* Whether this process can see VMs */
 bool vms_visible(void)
 {
 	return is_debugfs() && !access(KVM_DIR, R_OK | X_OK);
@@ -232,9 +232,9 @@ bool vms_visible(void)
 
 /**
  * vms_read - find the VMs that use planes
- * @all: filled in, in order; to be given to vms_free() whatever this returns
- * @which: PID or PID-FD, to look at no other VMs; or NULL
- * @counters: read them, too, which a kernel that is locked down does not allow
+ * @all: filled in, in order; the caller calls vms_free(), also on failure
+ * @which: PID or PID-FD to read only these VMs, or NULL
+ * @counters: whether to read counters, which a kernel that is locked down does not allow
  */
 int vms_read(struct vms *all, const char *which, bool counters)
 {
@@ -259,7 +259,7 @@ void vms_free(struct vms *all)
 	free(all->vm);
 }
 
-/* Why there is none */
+/* Say why vms_read() found no VM. Returns 0 if that is not an error. */
 int explain_no_vm(const struct vms *all, const char *which)
 {
 	if (check_support())
@@ -271,7 +271,7 @@ int explain_no_vm(const struct vms *all, const char *which)
 	return error("no VM %s (planectl status shows those that use planes)", which);
 }
 
-/* What identifies a VM, as members of an object */
+/* Print the members of a JSON object that identify a VM. */
 void vm_json(const struct vm *vm)
 {
 	json_string("vm", vm->id);
