@@ -286,7 +286,7 @@ static int explain_abi(const char *path, __u32 abi)
 	int kernel = kernel_abi();
 
 	if (!kernel)
-		return error("%s: ABI version %u is not the kernel's (which only /dev/kvm tells)",
+		return error("%s: ABI version %u is not the kernel's (unknown without /dev/kvm)",
 			     path, abi);
 	return error("%s: ABI version %u, but the kernel's is %d", path, abi, kernel);
 }
