@@ -2,8 +2,10 @@
 /*
  * The smallest useful policy, to copy: planes take turns.
  *
- * A hypercall with RAX = HC_YIELD runs the next plane that this vCPU has; the
- * general registers go along. Everything else is none of our business.
+ * A hypercall with RAX = HC_YIELD runs the next plane of this vCPU, and carries the general
+ * registers there. The policy leaves all other exits to KVM.
+ *
+ * docs/policy.md is the reference for policies.
  */
 #include "kvm_planes.bpf.h"
 

@@ -2,26 +2,26 @@
 /*
  * Software VMPLs: VMPL n is plane n, and lower is more privileged.
  *
- * The protocol by which SEV-SNP guests switch between VM privilege levels, and the
- * switches, without SEV-SNP: memory is not encrypted, there is no RMP, the state of a
- * VMPL is KVM's and in no VMSA, and KVM's memory attributes stand in for RMPADJUST.
+ * This policy implements the protocol with which SEV-SNP guests switch between VM privilege
+ * levels, and the switches, but without SEV-SNP: memory is not encrypted, there is no RMP, KVM
+ * keeps the state of a VMPL and not a VMSA, and KVM's memory attributes stand in for RMPADJUST.
  *
  * A VMPL asks for another one with VMGEXIT, by the value in its GHCB MSR or through its GHCB
- * page, and sees the answer when it runs next. Nothing is shared: each VMPL has registers
- * and an FPU of its own. An interrupt for VMPL 0 forces VMPL 0, one for another VMPL waits
- * until that runs. A VMPL that has set a #HV doorbell page gets interrupts by way of that
- * and nothing else (restricted injection).
+ * page, and sees the answer when it runs again. VMPLs share no state: each has its own registers
+ * and its own FPU. An interrupt for VMPL 0 makes VMPL 0 run. An interrupt for another VMPL waits
+ * until this VMPL runs. A VMPL that has set a #HV doorbell page is told of interrupts through
+ * that page only (restricted injection).
  *
- * What is not about that is userspace's: the creation of vCPUs, page states, termination.
- * A VMGEXIT counts at CPL 0 only, as KVM can see the CPL; with SEV-SNP it cannot.
+ * All other requests are left to userspace: creation of vCPUs, page states, termination. A
+ * VMGEXIT is honoured at CPL 0 only. KVM can see the CPL here; with SEV-SNP it cannot.
  *
- * GHCB is the "SEV-ES Guest-Hypervisor Communication Block Standardization" of AMD, APM the
+ * "GHCB" is AMD's "SEV-ES Guest-Hypervisor Communication Block Standardization". "APM" is the
  * AMD64 Architecture Programmer's Manual.
  */
 #include "kvm_planes.bpf.h"
 #include <linux/kvm_plane_vmpl.h>
 
-/* GHCB, "MSR protocol": bits 11:0 say what it is. */
+/* GHCB, "MSR protocol": bits 11:0 are the kind of request or response. */
 #define GHCB_MSR_INFO_MASK	0xfffULL
 #define GHCB_MSR_RUN_VMPL_REQ	0x016
 #define GHCB_MSR_RUN_VMPL_RESP	0x017
@@ -32,14 +32,14 @@
 #define GHCB_MSR_FEATURES_RESP	0x081
 #define GHCB_MSR_FEATURES_SHIFT	12
 
-/* GHCB, "Hypervisor features". Not SNP, which is bit 0. */
+/* GHCB, "Hypervisor features". SNP, bit 0, is not among them. */
 #define GHCB_FEATURE_AP_CREATION	(1ULL << 1)
 #define GHCB_FEATURE_RESTR_INJECTION	(1ULL << 2)
 #define GHCB_FEATURE_MULTI_VMPL		(1ULL << 5)
 #define GHCB_FEATURES		(GHCB_FEATURE_AP_CREATION | GHCB_FEATURE_RESTR_INJECTION | \
 				 GHCB_FEATURE_MULTI_VMPL)
 
-/* GHCB, "GHCB layout": where in the page; a bit of the bitmap for each quadword. */
+/* GHCB, "GHCB layout": offsets in the page. The bitmap has a bit for each quadword. */
 #define GHCB_EXIT_CODE		0x390
 #define GHCB_EXIT_INFO		0x398
 #define GHCB_VALID_BITMAP	0x3f0
@@ -57,7 +57,7 @@
 #define GHCB_DOORBELL_CLEAR	3
 #define GHCB_NO_ADDRESS		(~0ULL)
 
-/* GHCB, "SW_EXITINFO1" of an answer, and SW_EXITINFO2 if it is "malformed input" */
+/* GHCB, "SW_EXITINFO1" of an answer, and SW_EXITINFO2 if that is "malformed input" */
 #define GHCB_OK			0
 #define GHCB_MALFORMED		2
 #define GHCB_ERR_USAGE		2
@@ -76,7 +76,7 @@
 
 char _license[] SEC("license") = "GPL";
 
-/* In the page, from GHCB_EXIT_CODE to the end of the bitmap; what is between is not ours. */
+/* The page from GHCB_EXIT_CODE to the end of the bitmap; the policy does not use @between. */
 struct ghcb_request {
 	__u64 code;
 	__u64 info[2];
@@ -84,7 +84,7 @@ struct ghcb_request {
 	__u64 valid[2];
 };
 
-/* Nothing is carried, as nothing is shared. */
+/* A switch carries no state, because VMPLs share none. */
 static __always_inline int switch_to(struct kvm_plane_ctx *ctx, __u32 vmpl, __u32 suspended)
 {
 	bpf_kvm_plane_suspend(ctx, suspended);
@@ -92,7 +92,7 @@ static __always_inline int switch_to(struct kvm_plane_ctx *ctx, __u32 vmpl, __u3
 	return KVM_PLANE_SWITCH;
 }
 
-/* The VMGEXIT is over, and answered; @vmpl is to run, which may be the one that runs. */
+/* The VMGEXIT is answered. Run @vmpl, which may be the VMPL that made it. */
 static __always_inline int go_on_with(struct kvm_plane_ctx *ctx, __u64 vmpl)
 {
 	bpf_kvm_plane_skip_insn(ctx);
@@ -108,7 +108,7 @@ static __always_inline bool can_run(struct kvm_plane_ctx *ctx, __u64 vmpl)
 	return vmpl == ctx->plane || ctx->runnable & (1U << vmpl);
 }
 
-/* GHCB, "Run at VMPL" by the MSR. The answer is there when the caller runs next. */
+/* GHCB, "Run at VMPL" by the MSR. The caller finds the answer when it runs again. */
 static __always_inline int msr_run_vmpl(struct kvm_plane_ctx *ctx, __u64 request)
 {
 	__u64 vmpl = (request & GHCB_MSR_RUN_VMPL_MASK) >> GHCB_MSR_RUN_VMPL_SHIFT;
@@ -130,7 +130,7 @@ static __always_inline int msr_features(struct kvm_plane_ctx *ctx)
 	return go_on_with(ctx, ctx->plane);
 }
 
-/* The answer is all that is valid in the page then. */
+/* After this, only the answer is valid in the page. */
 static __always_inline int answer(struct kvm_plane_ctx *ctx, __u64 ghcb, __u64 info1, __u64 info2,
 				  __u64 vmpl)
 {
@@ -187,7 +187,7 @@ static __always_inline int nae_doorbell(struct kvm_plane_ctx *ctx, __u64 ghcb,
 	return malformed(ctx, ghcb, GHCB_ERR_INVALID_INPUT);
 }
 
-/* A page that is not in memory, or is no page, is userspace's to see to. */
+/* If the page is not in memory, or the address is not a page, leave the VMGEXIT to userspace. */
 static __always_inline int ghcb_page(struct kvm_plane_ctx *ctx, __u64 ghcb)
 {
 	struct ghcb_request request;
@@ -225,7 +225,7 @@ int BPF_PROG(vmpl_hypercall, struct kvm_plane_ctx *pctx)
 {
 	__u64 ghcb;
 
-	/* VMMCALL without the prefix is a hypercall to KVM. */
+	/* A VMMCALL without the prefix is a hypercall to KVM. */
 	if (!pctx->vmgexit || pctx->cpl)
 		return KVM_PLANE_PASS;
 
@@ -242,7 +242,7 @@ int BPF_PROG(vmpl_hypercall, struct kvm_plane_ctx *pctx)
 	}
 }
 
-/* Whether VMPL 0 was told of an event, has not seen to it yet, and so is not told of another. */
+/* Whether VMPL 0 was told of an event that it has not handled yet. It is told of one at a time. */
 static __always_inline bool vmpl0_busy(struct kvm_plane_ctx *ctx)
 {
 	__u64 doorbell = bpf_kvm_plane_read_latch(ctx, 0, KVM_PLANE_VMPL_MSR_DOORBELL);
@@ -253,7 +253,7 @@ static __always_inline bool vmpl0_busy(struct kvm_plane_ctx *ctx)
 	return event & (DOORBELL_NO_FURTHER_SIGNAL | DOORBELL_VECTOR);
 }
 
-/* GHCB, "Restricted injection": VMPL 0 runs when there is an event that it can be told of. */
+/* GHCB, "Restricted injection": run VMPL 0 when there is an event that it can be told of. */
 SEC("struct_ops/vmpl_event")
 int BPF_PROG(vmpl_event, struct kvm_plane_ctx *pctx)
 {
@@ -262,7 +262,7 @@ int BPF_PROG(vmpl_event, struct kvm_plane_ctx *pctx)
 	return switch_to(pctx, 0, pctx->suspended | 1U << pctx->plane);
 }
 
-/* Tell of an event by way of the doorbell page, unless the last one was not looked at yet. */
+/* Report an event in the doorbell page, unless the VMPL has not looked at the last one yet. */
 SEC("struct_ops/vmpl_inject")
 int BPF_PROG(vmpl_inject, struct kvm_plane_ctx *pctx)
 {
@@ -271,7 +271,7 @@ int BPF_PROG(vmpl_inject, struct kvm_plane_ctx *pctx)
 
 	if (!doorbell)
 		return KVM_PLANE_PASS;
-	/* Nothing but the local APIC and NMIs can be told of. */
+	/* Only interrupts of the local APIC and NMIs can be reported. */
 	if (pctx->injection == KVM_PLANE_INJECT_EXTINT)
 		return KVM_PLANE_RESUME;
 
@@ -280,7 +280,7 @@ int BPF_PROG(vmpl_inject, struct kvm_plane_ctx *pctx)
 	if (event & DOORBELL_NO_FURTHER_SIGNAL)
 		return KVM_PLANE_RESUME;
 
-	/* It may take interrupts out of the page later than it allows further signals. */
+	/* The VMPL may allow further signals before it takes the interrupt out of the page. */
 	if (pctx->injection == KVM_PLANE_INJECT_IRQ && event & DOORBELL_VECTOR)
 		return KVM_PLANE_RESUME;
 
@@ -294,7 +294,7 @@ int BPF_PROG(vmpl_inject, struct kvm_plane_ctx *pctx)
 	return KVM_PLANE_RESUME;
 }
 
-/* Nothing is shared, the FPU neither. */
+/* VMPLs do not share the FPU. */
 SEC("struct_ops/vmpl_attach")
 int BPF_PROG(vmpl_attach, struct kvm_plane_vm_ctx *vm)
 {

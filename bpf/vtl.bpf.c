@@ -2,22 +2,23 @@
 /*
  * Hyper-V virtual trust levels: VTL n is plane n, and higher is more privileged.
  *
- * A VTL call runs the next higher VTL that is enabled, a VTL return the one
- * that was suspended for the VTL that returns. The general registers but RSP,
- * CR2, DR0-3, XCR0 and the FPU are shared by all VTLs; the rest is private. A
- * guest that does not use Hyper-V's hypercall interface is left alone.
+ * A VTL call runs the next higher VTL that is enabled. A VTL return runs the VTL that was
+ * suspended when the returning VTL was entered. All VTLs share the general registers without RSP,
+ * CR2, DR0 to DR3, XCR0 and the FPU; the rest is private to a VTL. The policy ignores guests that
+ * do not use Hyper-V's hypercall interface.
  *
- * An interrupt for a higher VTL preempts a lower one, whatever the RFLAGS.IF of either;
- * only the APIC priority of the higher VTL holds it back. One for a lower VTL waits, and
- * the higher VTL is told of it once, if it wants to (VINA), by an interrupt. VinaAsserted
- * is in the assist page: a VTL without one is not told. AutoEoi is not implemented.
+ * An interrupt for a higher VTL preempts a lower VTL, whatever RFLAGS.IF of either VTL is; only
+ * the APIC priority of the higher VTL holds the interrupt back. An interrupt for a lower VTL waits,
+ * and the higher VTL is notified of it once by an interrupt, if it asked for that (VINA).
+ * VinaAsserted is in the assist page, so a VTL without an assist page is not notified. AutoEoi is
+ * not implemented.
  *
- * All VTLs that a vCPU has are enabled, and VINA is off, unless the VMM says otherwise by two
- * MSRs (<linux/kvm_plane_vtl.h>). A violation of memory attributes is the VMM's to make an
- * intercept of.
+ * All VTLs that a vCPU has are enabled, and VINA is off, unless the VMM says otherwise in two MSRs
+ * (<linux/kvm_plane_vtl.h>). If a VTL violates memory attributes, the VMM has to turn this into an
+ * intercept.
  *
- * Section numbers are of the Hypervisor Top-Level Functional Specification
- * (TLFS), chapter "Virtual Secure Mode".
+ * "TLFS" is the Hypervisor Top-Level Functional Specification, chapter "Virtual Secure Mode" where
+ * no other one is named.
  */
 #include "kvm_planes.bpf.h"
 #include <linux/kvm_plane_vtl.h>
@@ -56,7 +57,7 @@ struct vtl_call {
 	__u64 input;
 };
 
-/* TLFS, "VTL call": the stub put the caller's RCX into RAX and the control word into RCX */
+/* TLFS, "VTL call": the stub has put the caller's RCX into RAX, and the control word into RCX */
 static __always_inline void read_call(struct kvm_plane_ctx *ctx, struct vtl_call *call)
 {
 	__u64 rax = ctx->regs[KVM_PLANE_REG_RAX];
@@ -73,8 +74,8 @@ static __always_inline void read_call(struct kvm_plane_ctx *ctx, struct vtl_call
 }
 
 /*
- * What the VMM chose for this vCPU, as one number, which is kept until KVM_RUN returns: the
- * enabled VTLs in bits 15:0, and the VINA register of VTL n above bit 16 * n.
+ * The settings that the VMM chose for this vCPU, as one number: the enabled VTLs in bits 15:0, and
+ * the VINA register of VTL n from bit 16 * n on. KVM keeps the number until KVM_RUN returns.
  */
 static __u64 look_up_settings(struct kvm_plane_ctx *ctx)
 {
@@ -82,7 +83,7 @@ static __u64 look_up_settings(struct kvm_plane_ctx *ctx)
 	__u64 settings;
 	int vtl;
 
-	/* VTL 0 is always enabled, so that this is not 0. */
+	/* VTL 0 is always enabled, so the settings are never 0. */
 	settings = enabled ? (enabled & ALL_VTLS) | 1 : ALL_VTLS;
 	for (vtl = 1; vtl < KVM_MAX_PLANES; vtl++)
 		settings |= (bpf_kvm_plane_read_latch(ctx, vtl, KVM_PLANE_VTL_MSR_VINA) &
@@ -116,7 +117,7 @@ static __always_inline int next_higher(struct kvm_plane_ctx *ctx, __u32 enabled)
 	return NO_VTL;
 }
 
-/* The VTL suspended last is the highest; without one (a VMM may not say), the next lower. */
+/* The highest VTL that is suspended; if none is (the VMM may not say), the next lower one */
 static __always_inline int next_lower(struct kvm_plane_ctx *ctx, __u32 enabled)
 {
 	__u32 lower = enabled & ((1U << ctx->plane) - 1);
@@ -132,7 +133,7 @@ static __always_inline int raise_ud(struct kvm_plane_ctx *ctx)
 	return KVM_PLANE_RESUME;
 }
 
-/* One that cannot run, as it waits for a SIPI, is userspace's business; nothing is done then. */
+/* A VTL may wait for a SIPI. Then the policy does nothing and leaves the exit to userspace. */
 static __always_inline bool can_run(struct kvm_plane_ctx *ctx, int vtl)
 {
 	return ctx->runnable & (1U << vtl);
@@ -153,7 +154,7 @@ static __always_inline int enter(struct kvm_plane_ctx *ctx, int vtl, __u32 reaso
 	if (!can_run(ctx, vtl))
 		return KVM_PLANE_USER;
 
-	/* A page that is not in memory is userspace's to bring in. */
+	/* If the page is not in memory, userspace brings it in. */
 	err = bpf_kvm_plane_write_assist(ctx, vtl, HV_ASSIST_ENTRY_REASON,
 					 &reason, sizeof(reason));
 	if (err && err != -ENOENT)
@@ -173,7 +174,7 @@ static __always_inline int vtl_call(struct kvm_plane_ctx *ctx, __u64 input)
 	return enter(ctx, vtl, HV_ENTRY_REASON_CALL);
 }
 
-/* TLFS, "VTL return": what is not a fast return loads RAX and RCX from the assist page. */
+/* TLFS, "VTL return": a return that is not fast loads RAX and RCX from the assist page. */
 static __always_inline int restore_regs(struct kvm_plane_ctx *ctx)
 {
 	__u64 rax_rcx[2];
@@ -263,7 +264,7 @@ int BPF_PROG(vtl_hypercall, struct kvm_plane_ctx *pctx)
 	return hypercall(pctx);
 }
 
-/* A lower VTL has an interrupt: tell the VTL that runs, unless it was told already. */
+/* A lower VTL has an interrupt: notify the VTL that runs, unless it was notified already. */
 static __always_inline int notify(struct kvm_plane_ctx *ctx, __u64 vina)
 {
 	__u8 vector = vina & KVM_PLANE_VTL_VINA_VECTOR;
@@ -278,7 +279,7 @@ static __always_inline int notify(struct kvm_plane_ctx *ctx, __u64 vina)
 	if (err == -ENOENT || status & HV_VINA_ASSERTED)
 		return KVM_PLANE_PASS;
 
-	/* Not without the interrupt, which is userspace's to raise if the local APIC is. */
+	/* The bit comes with the interrupt. If userspace has the local APICs, it does both. */
 	if (!err)
 		err = bpf_kvm_plane_raise_irq(ctx, ctx->plane, vector);
 	if (!err) {
@@ -289,7 +290,7 @@ static __always_inline int notify(struct kvm_plane_ctx *ctx, __u64 vina)
 	return err ? KVM_PLANE_USER : KVM_PLANE_RESUME;
 }
 
-/* TLFS, "Interrupt management": the highest VTL that has one runs. */
+/* TLFS, "Interrupt management": the highest VTL that has an interrupt runs. */
 SEC("struct_ops/vtl_event")
 int BPF_PROG(vtl_event, struct kvm_plane_ctx *pctx)
 {
@@ -299,7 +300,7 @@ int BPF_PROG(vtl_event, struct kvm_plane_ctx *pctx)
 	if (vtl > pctx->plane)
 		return enter(pctx, vtl, HV_ENTRY_REASON_INTERRUPT);
 
-	/* To return to a VTL that has interrupts disabled would not help it. */
+	/* Returning to a VTL that has interrupts disabled would not help it. */
 	if (pctx->ready & settings & ((1U << pctx->plane) - 1))
 		return notify(pctx, settings >> 16 * pctx->plane);
 	return KVM_PLANE_PASS;
