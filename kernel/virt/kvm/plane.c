@@ -85,7 +85,7 @@ static int kvm_plane_policy_show(struct seq_file *m, void *unused)
 
 	seq_printf(m, "switches: %llu\n", kvm_plane_nr_switches(kvm));
 
-	/* Pairs with smp_store_release() in kvm_plane_eject(). */
+	/* Pairs with smp_store_release() in kvm_plane_policy_eject(). */
 	if (smp_load_acquire(&kvm->planes.eject.kind)) {
 		seq_printf(m, "eject_kind: %u\n", kvm->planes.eject.kind);
 		seq_printf(m, "eject_code: %lld\n", kvm->planes.eject.code);

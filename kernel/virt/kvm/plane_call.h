@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * KVM planes: one call of an op, in which its kfuncs note what the op asks for.
+ */
+#ifndef __KVM_PLANE_CALL_H
+#define __KVM_PLANE_CALL_H
+
+#include <linux/kvm_host.h>
+#include <linux/nospec.h>
+
+#include "plane_policy.h"
+
+/* The ops of an exit: which one, and so where it is in struct kvm_plane_ops. */
+enum kvm_plane_op {
+	KVM_PLANE_OP_HYPERCALL,
+	KVM_PLANE_OP_WRMSR,
+	KVM_PLANE_OP_RDMSR,
+	KVM_PLANE_OP_MEMORY_FAULT,
+	KVM_PLANE_OP_EVENT,
+	KVM_PLANE_OP_HALT,
+	KVM_PLANE_OP_INJECT,
+};
+
+static_assert(offsetof(struct kvm_plane_ops, inject) ==
+	      KVM_PLANE_OP_INJECT * sizeof(kvm_plane_op_t));
+
+/**
+ * struct kvm_plane_call - one call of an op, and what it asked for
+ * @ctx: what BPF sees
+ * @vcpu: the vCPU that runs
+ * @op: the op
+ * @serial: of the policy that is called
+ * @calls_left: how many kfuncs the op may still call
+ * @writes_left: how many of them may write to guest memory
+ * @breach: the first rule that the op broke
+ * @target: the plane to switch to, -1 if none was chosen
+ * @state: the groups of state to carry there
+ * @vector: the exception to raise, -1 if none
+ * @skip: the instruction is to be skipped
+ * @take: the event that could be injected counts as injected
+ * @regs_written: the registers in @regs, a bit each
+ * @suspended: the planes that are suspended afterwards
+ * @irqs: the planes to raise an interrupt in, a bit each
+ * @irq: its vector, by plane
+ * @latches_written: the MSRs in @latches, a bit each, by their place in kvm_plane_vm.latches
+ * @latches: values to write to them
+ * @regs: values to write
+ */
+struct kvm_plane_call {
+	struct kvm_plane_ctx ctx;
+	struct kvm_vcpu *vcpu;
+	enum kvm_plane_op op;
+	u64 serial;
+	u32 calls_left;
+	u32 writes_left;
+	struct kvm_plane_breach breach;
+	int target;
+	u32 state;
+	int vector;
+	bool skip;
+	bool take;
+	u16 suspended;
+	u16 irqs;
+	u8 irq[KVM_MAX_PLANES];
+	u8 latches_written;
+	u64 latches[KVM_PLANE_NR_LATCHES];
+	u32 regs_written;
+	u64 regs[KVM_PLANE_NR_REGS];
+};
+
+static inline struct kvm_plane_call *to_call(struct kvm_plane_ctx *ctx)
+{
+	return container_of(ctx, struct kvm_plane_call, ctx);
+}
+
+int kvm_plane_break(struct kvm_plane_call *call, u32 kind, s64 code, const char *message);
+bool kvm_plane_over_budget(struct kvm_plane_call *call);
+int kvm_plane_kfuncs_register(void);
+
+/* Whether the op may call one more kfunc. Every kfunc asks first. */
+static __always_inline bool kvm_plane_charge(struct kvm_plane_call *call)
+{
+	if (unlikely(!call->calls_left))
+		return kvm_plane_over_budget(call);
+	call->calls_left--;
+	return true;
+}
+
+/* Whether the exit is for an instruction that has not been executed yet. */
+static inline bool kvm_plane_at_insn(const struct kvm_plane_call *call)
+{
+	return call->op < KVM_PLANE_OP_EVENT;
+}
+
+/* The vCPU of @plane; NULL if there is none. */
+static inline struct kvm_vcpu *kvm_plane_vcpu(struct kvm_plane_ctx *ctx, u32 plane)
+{
+	if (plane >= KVM_MAX_PLANES)
+		return NULL;
+	return kvm_vcpu_sibling(to_call(ctx)->vcpu, array_index_nospec(plane, KVM_MAX_PLANES));
+}
+
+#endif /* __KVM_PLANE_CALL_H */
