@@ -241,6 +241,38 @@ struct kvm_plane_vcpu {
 	s64 ejected_code;
 };
 
+/**
+ * struct kvm_plane_effects - what an op asks for, beside its verdict
+ * @target: the plane to switch to, -1 if none was chosen
+ * @state: the groups of state that a switch carries there, KVM_PLANE_STATE_*
+ * @exception: the vector of the exception to raise, -1 if there is none
+ * @skip: the instruction that exited is to be skipped, unless @exception is raised at it
+ * @take: the event that is to count as injected, enum kvm_plane_injection; 0 if there is none
+ * @taken: its vector, if it is an interrupt
+ * @latches_written: the MSRs in @latches, a bit each, by their place in kvm_plane_vm.latches
+ * @suspended: the planes that are suspended after a switch
+ * @irqs: the planes to raise an interrupt in, a bit each
+ * @irq: the vectors of these interrupts, by plane
+ * @regs_written: the registers in @regs, a bit each
+ * @latches: the values to write to the MSRs
+ * @regs: the values to write to the registers
+ */
+struct kvm_plane_effects {
+	int target;
+	u32 state;
+	int exception;
+	bool skip;
+	u8 take;
+	u8 taken;
+	u8 latches_written;
+	u16 suspended;
+	u16 irqs;
+	u8 irq[KVM_MAX_PLANES];
+	u32 regs_written;
+	u64 latches[KVM_PLANE_NR_LATCHES];
+	u64 regs[KVM_PLANE_NR_REGS];
+};
+
 /* VMs with a second plane or memory attributes; without any, all this costs next to nothing. */
 extern struct static_key_false_deferred kvm_planes_used;
 
@@ -402,15 +434,12 @@ bool kvm_arch_plane_ready(struct kvm_vcpu *vcpu);
 int kvm_arch_plane_signal_msi(struct kvm *kvm, u8 plane, struct kvm_msi *msi);
 u8 kvm_arch_plane_mode(struct kvm_vcpu *vcpu);
 unsigned long kvm_arch_plane_rip(struct kvm_vcpu *vcpu);
-void kvm_arch_plane_write_reg(struct kvm_vcpu *vcpu, u32 reg, u64 value);
 bool kvm_arch_plane_can_claim_msr(u32 msr);
-void kvm_arch_plane_raise_irq(struct kvm_vcpu *vcpu, u8 vector);
 bool kvm_arch_plane_can_inject(u32 vector);
 bool kvm_arch_plane_can_signal(u32 vector);
 u8 kvm_arch_plane_injection(struct kvm_vcpu *vcpu, u8 *vector);
-void kvm_arch_plane_take(struct kvm_vcpu *vcpu, u8 injection, u8 vector);
-void kvm_arch_plane_inject(struct kvm_vcpu *vcpu, u32 vector);
-bool kvm_arch_plane_skip_insn(struct kvm_vcpu *vcpu, int *r);
+bool kvm_arch_plane_commit(struct kvm_vcpu *vcpu, const struct kvm_plane_effects *effects,
+			   int *r);
 void kvm_arch_plane_carry(struct kvm_vcpu *from, struct kvm_vcpu *to, u32 state);
 bool kvm_arch_plane_mem_valid(u64 attrs);
 bool kvm_arch_plane_mem_exempt(unsigned int ioctl);

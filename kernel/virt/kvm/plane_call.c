@@ -120,14 +120,14 @@ static inline void kvm_plane_call_init(struct kvm_plane_call *call, struct kvm_v
 	call->vcpu = vcpu;
 	call->op = op;
 	call->breach.kind = KVM_PLANE_EJECT_NONE;
-	call->target = -1;
-	call->vector = -1;
-	call->skip = false;
-	call->take = false;
-	call->suspended = suspended;
-	call->irqs = 0;
-	call->latches_written = 0;
-	call->regs_written = 0;
+	call->effects.target = -1;
+	call->effects.exception = -1;
+	call->effects.skip = false;
+	call->effects.take = 0;
+	call->effects.latches_written = 0;
+	call->effects.suspended = suspended;
+	call->effects.irqs = 0;
+	call->effects.regs_written = 0;
 }
 
 /* An event may neither have planes take turns for ever, nor keep the one that runs from it. */
@@ -142,7 +142,7 @@ static void kvm_plane_check_idle(struct kvm_plane_call *call, int verdict)
 		plane0->idle_verdicts = 0;
 	} else if (verdict == KVM_PLANE_SWITCH &&
 		   ++plane0->idle_switches > KVM_PLANE_MAX_IDLE_SWITCHES) {
-		kvm_plane_break(call, KVM_PLANE_EJECT_LOOP, call->target,
+		kvm_plane_break(call, KVM_PLANE_EJECT_LOOP, call->effects.target,
 				"switches between planes that do not run");
 	} else if (++plane0->idle_verdicts > KVM_PLANE_MAX_IDLE_VERDICTS) {
 		kvm_plane_break(call, KVM_PLANE_EJECT_LOOP, -1,
@@ -169,9 +169,11 @@ static void kvm_plane_check_retry(struct kvm_plane_call *call)
 /* Whether a verdict that is to be carried out gets the vCPU any further. */
 static __always_inline void kvm_plane_check_progress(struct kvm_plane_call *call, int verdict)
 {
+	const struct kvm_plane_effects *effects = &call->effects;
+
 	if (!kvm_plane_at_insn(call))
 		kvm_plane_check_idle(call, verdict);
-	else if (call->skip || (verdict == KVM_PLANE_RESUME && call->vector >= 0))
+	else if (effects->skip || (verdict == KVM_PLANE_RESUME && effects->exception >= 0))
 		call->vcpu->plane.vcpu0->plane.retries = 0;
 	else
 		kvm_plane_check_retry(call);
@@ -188,7 +190,7 @@ static __always_inline void kvm_plane_check(struct kvm_plane_call *call, int ver
 		kvm_plane_check_progress(call, verdict);
 		break;
 	case KVM_PLANE_SWITCH:
-		if (call->target < 0)
+		if (call->effects.target < 0)
 			kvm_plane_break(call, KVM_PLANE_EJECT_TARGET, -1,
 					"switch to no plane");
 		else if (call->op == KVM_PLANE_OP_INJECT)
@@ -266,73 +268,15 @@ static __always_inline int kvm_plane_ask(struct kvm_plane_call *call, const bool
 	return __kvm_plane_ask(call, false);
 }
 
-static void kvm_plane_write_regs(struct kvm_plane_call *call)
-{
-	unsigned int reg;
-	u32 left;
-
-	for (left = call->regs_written; left; left &= left - 1) {
-		reg = __ffs(left);
-		kvm_arch_plane_write_reg(call->vcpu, reg, call->regs[reg]);
-	}
-}
-
-static void kvm_plane_raise_irqs(struct kvm_plane_call *call)
-{
-	unsigned int id;
-	u16 left;
-
-	for (left = call->irqs; left; left &= left - 1) {
-		id = __ffs(left);
-		kvm_arch_plane_raise_irq(kvm_vcpu_sibling(call->vcpu, id), call->irq[id]);
-	}
-}
-
-static void kvm_plane_write_latches(struct kvm_plane_call *call)
-{
-	unsigned int i;
-	u8 left;
-
-	for (left = call->latches_written; left; left &= left - 1) {
-		i = __ffs(left);
-		call->vcpu->plane.latched[i] = call->latches[i];
-	}
-}
-
-/*
- * Skip the instruction, if that was asked for, and do what goes with any verdict.
- *
- * Return: false if the instruction cannot be skipped; nothing was done then, and
- * *@r is what the exit handler returns. Also true with *@r 0: userspace steps
- * through the guest, and is told.
- */
-static __always_inline bool kvm_plane_finish_insn(struct kvm_plane_call *call, int *r)
-{
-	*r = 1;
-	if (call->skip && call->vector < 0 && !kvm_arch_plane_skip_insn(call->vcpu, r))
-		return false;
-
-	kvm_plane_write_regs(call);
-	kvm_plane_write_latches(call);
-	/* Of an interrupt that is raised, too, another one is left. */
-	if (call->take)
-		kvm_arch_plane_take(call->vcpu, call->ctx.injection, call->ctx.vector);
-	if (call->irqs)
-		kvm_plane_raise_irqs(call);
-	return true;
-}
-
 /* Return: as an exit handler's. */
 static __always_inline int kvm_plane_resume(struct kvm_plane_call *call)
 {
+	struct kvm_vcpu *vcpu = call->vcpu;
 	int r;
 
-	if (!kvm_plane_finish_insn(call, &r) || call->vector < 0)
-		return r;
-
-	if (kvm_plane_at_insn(call))
-		call->vcpu->plane.stat.refused++;
-	kvm_arch_plane_inject(call->vcpu, call->vector);
+	if (kvm_arch_plane_commit(vcpu, &call->effects, &r) &&
+	    call->effects.exception >= 0 && kvm_plane_at_insn(call))
+		vcpu->plane.stat.refused++;
 	return r;
 }
 
@@ -342,12 +286,13 @@ static __always_inline int kvm_plane_do_switch(struct kvm_plane_call *call)
 	struct kvm_vcpu *vcpu = call->vcpu;
 	int r;
 
-	call->vector = -1;
-	if (!kvm_plane_finish_insn(call, &r))
+	call->effects.exception = -1;
+	if (!kvm_arch_plane_commit(vcpu, &call->effects, &r))
 		return r;
 
-	vcpu->plane.vcpu0->plane.suspended = call->suspended;
-	kvm_plane_switch_later(vcpu, call->target, call->state, kvm_plane_op_cause[call->op]);
+	vcpu->plane.vcpu0->plane.suspended = call->effects.suspended;
+	kvm_plane_switch_later(vcpu, call->effects.target, call->effects.state,
+			       kvm_plane_op_cause[call->op]);
 	return r;
 }
 

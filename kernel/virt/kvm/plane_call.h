@@ -25,7 +25,7 @@ static_assert(offsetof(struct kvm_plane_ops, inject) ==
 	      KVM_PLANE_OP_INJECT * sizeof(kvm_plane_op_t));
 
 /**
- * struct kvm_plane_call - one call of an op, and what it asked for
+ * struct kvm_plane_call - one call of an op
  * @ctx: what BPF sees
  * @vcpu: the vCPU that runs
  * @op: the op
@@ -33,18 +33,7 @@ static_assert(offsetof(struct kvm_plane_ops, inject) ==
  * @calls_left: how many kfuncs the op may still call
  * @writes_left: how many of them may write to guest memory
  * @breach: the first rule that the op broke
- * @target: the plane to switch to, -1 if none was chosen
- * @state: the groups of state to carry there
- * @vector: the exception to raise, -1 if none
- * @skip: the instruction is to be skipped
- * @take: the event that could be injected counts as injected
- * @regs_written: the registers in @regs, a bit each
- * @suspended: the planes that are suspended afterwards
- * @irqs: the planes to raise an interrupt in, a bit each
- * @irq: its vector, by plane
- * @latches_written: the MSRs in @latches, a bit each, by their place in kvm_plane_vm.latches
- * @latches: values to write to them
- * @regs: values to write
+ * @effects: what the op asked for
  */
 struct kvm_plane_call {
 	struct kvm_plane_ctx ctx;
@@ -54,18 +43,7 @@ struct kvm_plane_call {
 	u32 calls_left;
 	u32 writes_left;
 	struct kvm_plane_breach breach;
-	int target;
-	u32 state;
-	int vector;
-	bool skip;
-	bool take;
-	u16 suspended;
-	u16 irqs;
-	u8 irq[KVM_MAX_PLANES];
-	u8 latches_written;
-	u64 latches[KVM_PLANE_NR_LATCHES];
-	u32 regs_written;
-	u64 regs[KVM_PLANE_NR_REGS];
+	struct kvm_plane_effects effects;
 };
 
 static inline struct kvm_plane_call *to_call(struct kvm_plane_ctx *ctx)
@@ -73,15 +51,33 @@ static inline struct kvm_plane_call *to_call(struct kvm_plane_ctx *ctx)
 	return container_of(ctx, struct kvm_plane_call, ctx);
 }
 
-int kvm_plane_break(struct kvm_plane_call *call, u32 kind, s64 code, const char *message);
-bool kvm_plane_over_budget(struct kvm_plane_call *call);
 int kvm_plane_kfuncs_register(void);
+
+/*
+ * Note that the op broke a rule: the policy is ejected when the op returns. The first rule that was
+ * broken counts. Inline, or each kfunc would save registers for the call that it does not make.
+ *
+ * Return: -EINVAL, for a kfunc to return.
+ */
+static inline int kvm_plane_break(struct kvm_plane_call *call, u32 kind, s64 code,
+				  const char *message)
+{
+	if (!call->breach.kind) {
+		call->breach.kind = kind;
+		call->breach.code = code;
+		call->breach.message = message;
+	}
+	return -EINVAL;
+}
 
 /* Whether the op may call one more kfunc. Every kfunc asks first. */
 static __always_inline bool kvm_plane_charge(struct kvm_plane_call *call)
 {
-	if (unlikely(!call->calls_left))
-		return kvm_plane_over_budget(call);
+	if (unlikely(!call->calls_left)) {
+		kvm_plane_break(call, KVM_PLANE_EJECT_BUDGET, call->op,
+				"too many calls of kfuncs in an op");
+		return false;
+	}
 	call->calls_left--;
 	return true;
 }

@@ -16,25 +16,6 @@
 
 #include "plane_call.h"
 
-/*
- * Note that the op broke a rule: the policy is ejected when the op returns. The first rule that was
- * broken counts. Return: -EINVAL, for kfuncs to return.
- */
-int kvm_plane_break(struct kvm_plane_call *call, u32 kind, s64 code, const char *message)
-{
-	if (!call->breach.kind)
-		call->breach = (struct kvm_plane_breach) { kind, code, message };
-	return -EINVAL;
-}
-
-/* Note that the op called too many kfuncs. Return: false, for kvm_plane_charge(). */
-bool kvm_plane_over_budget(struct kvm_plane_call *call)
-{
-	kvm_plane_break(call, KVM_PLANE_EJECT_BUDGET, call->op,
-			"too many calls of kfuncs in an op");
-	return false;
-}
-
 __bpf_kfunc_start_defs();
 
 /**
@@ -54,8 +35,8 @@ __bpf_kfunc u64 bpf_kvm_plane_read_reg(struct kvm_plane_ctx *ctx, u32 reg)
 		kvm_plane_break(call, KVM_PLANE_EJECT_REG, reg, "read of a private register");
 		return 0;
 	}
-	if (call->regs_written & BIT(reg))
-		return call->regs[reg];
+	if (call->effects.regs_written & BIT(reg))
+		return call->effects.regs[reg];
 	return kvm_arch_plane_read_reg(call->vcpu, array_index_nospec(reg, KVM_PLANE_NR_REGS));
 }
 EXPORT_SYMBOL_GPL(bpf_kvm_plane_read_reg);
@@ -79,8 +60,8 @@ __bpf_kfunc int bpf_kvm_plane_write_reg(struct kvm_plane_ctx *ctx, u32 reg, u64 
 	if (!kvm_arch_plane_reg_shared(reg))
 		return kvm_plane_break(call, KVM_PLANE_EJECT_REG, reg,
 				       "write to a private register");
-	call->regs[reg] = value;
-	call->regs_written |= BIT(reg);
+	call->effects.regs[reg] = value;
+	call->effects.regs_written |= BIT(reg);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(bpf_kvm_plane_write_reg);
@@ -107,8 +88,8 @@ __bpf_kfunc int bpf_kvm_plane_switch(struct kvm_plane_ctx *ctx, u32 plane, u32 s
 	if (state & ~KVM_PLANE_STATE_ALL)
 		return kvm_plane_break(call, KVM_PLANE_EJECT_STATE, state,
 				       "switch that carries unknown state");
-	call->target = plane;
-	call->state = state;
+	call->effects.target = plane;
+	call->effects.state = state;
 	return 0;
 }
 EXPORT_SYMBOL_GPL(bpf_kvm_plane_switch);
@@ -132,7 +113,7 @@ __bpf_kfunc int bpf_kvm_plane_suspend(struct kvm_plane_ctx *ctx, u32 planes)
 	if (planes & ~ctx->planes)
 		return kvm_plane_break(call, KVM_PLANE_EJECT_SUSPEND, planes,
 				       "suspended planes that are not there");
-	call->suspended = planes;
+	call->effects.suspended = planes;
 	return 0;
 }
 EXPORT_SYMBOL_GPL(bpf_kvm_plane_suspend);
@@ -168,7 +149,7 @@ __bpf_kfunc int bpf_kvm_plane_inject(struct kvm_plane_ctx *ctx, u32 vector)
 	if (!kvm_plane_can_inject(call, vector))
 		return kvm_plane_break(call, KVM_PLANE_EJECT_EXCEPTION, vector,
 				       "exception that a policy cannot raise");
-	call->vector = vector;
+	call->effects.exception = vector;
 	return 0;
 }
 EXPORT_SYMBOL_GPL(bpf_kvm_plane_inject);
@@ -192,7 +173,7 @@ __bpf_kfunc int bpf_kvm_plane_skip_insn(struct kvm_plane_ctx *ctx)
 	if (call->op > KVM_PLANE_OP_RDMSR)
 		return kvm_plane_break(call, KVM_PLANE_EJECT_INSN, -1,
 				       "skip without an instruction to skip");
-	call->skip = true;
+	call->effects.skip = true;
 	return 0;
 }
 EXPORT_SYMBOL_GPL(bpf_kvm_plane_skip_insn);
@@ -241,8 +222,8 @@ __bpf_kfunc int bpf_kvm_plane_raise_irq(struct kvm_plane_ctx *ctx, u32 plane, u3
 	if (!kvm_arch_irqchip_in_kernel(call->vcpu->kvm))
 		return -EOPNOTSUPP;
 
-	call->irqs |= BIT(plane);
-	call->irq[plane] = vector;
+	call->effects.irqs |= BIT(plane);
+	call->effects.irq[plane] = vector;
 	return 0;
 }
 EXPORT_SYMBOL_GPL(bpf_kvm_plane_raise_irq);
@@ -266,7 +247,8 @@ __bpf_kfunc int bpf_kvm_plane_take(struct kvm_plane_ctx *ctx)
 	if (ctx->injection != KVM_PLANE_INJECT_IRQ && ctx->injection != KVM_PLANE_INJECT_NMI)
 		return kvm_plane_break(call, KVM_PLANE_EJECT_TAKE, ctx->injection,
 				       "event taken that cannot be");
-	call->take = true;
+	call->effects.take = ctx->injection;
+	call->effects.taken = ctx->vector;
 	return 0;
 }
 EXPORT_SYMBOL_GPL(bpf_kvm_plane_take);
@@ -320,8 +302,8 @@ __bpf_kfunc int bpf_kvm_plane_write_latch(struct kvm_plane_ctx *ctx, u32 msr, u6
 
 	if (i < 0)
 		return i;
-	call->latches[i] = value;
-	call->latches_written |= BIT(i);
+	call->effects.latches[i] = value;
+	call->effects.latches_written |= BIT(i);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(bpf_kvm_plane_write_latch);

@@ -251,50 +251,10 @@ unsigned long kvm_arch_plane_rip(struct kvm_vcpu *vcpu)
 }
 
 /**
- * kvm_arch_plane_write_reg - write a general register of a plane
- * @vcpu: the plane's vCPU
- * @reg: one that is shared
- * @value: the value
- */
-void kvm_arch_plane_write_reg(struct kvm_vcpu *vcpu, u32 reg, u64 value)
-{
-	kvm_register_write_raw(vcpu, array_index_nospec(reg, KVM_PLANE_NR_REGS), value);
-}
-
-/**
  * kvm_arch_plane_can_claim_msr - whether a policy may see accesses to an MSR
  * @msr: its index; not those that KVM handles before anybody else is asked
  */
 bool kvm_arch_plane_can_claim_msr(u32 msr)
 {
 	return msr != MSR_IA32_TSC_DEADLINE && (msr < APIC_BASE_MSR || msr > APIC_BASE_MSR + 0xff);
-}
-
-/* Go on at @rip; what kvm_skip_emulated_instruction() does where nobody steps through the guest. */
-static void kvm_plane_skip_to(struct kvm_vcpu *vcpu, unsigned long rip)
-{
-	kvm_rip_write(vcpu, rip);
-	kvm_x86_call(set_interrupt_shadow)(vcpu, 0);
-	if (!bitmap_empty(vcpu_to_pmu(vcpu)->all_valid_pmc_idx, X86_PMC_IDX_MAX))
-		kvm_pmu_trigger_event(vcpu, kvm_pmu_eventsel.INSTRUCTIONS_RETIRED);
-}
-
-/**
- * kvm_arch_plane_skip_insn - skip the instruction that exited
- * @vcpu: the plane's vCPU, loaded, in an SRCU read section
- * @r: the exit handler's return value: 0 if userspace is to see something first
- *
- * Return: whether it was skipped. It cannot be, for want of next-RIP, if another
- * vCPU has overwritten it in the meantime.
- */
-bool kvm_arch_plane_skip_insn(struct kvm_vcpu *vcpu, int *r)
-{
-	if (vcpu->plane.next_rip) {
-		kvm_plane_skip_to(vcpu, vcpu->plane.next_rip);
-		*r = 1;
-		return true;
-	}
-
-	*r = kvm_skip_emulated_instruction(vcpu);
-	return *r || vcpu->run->exit_reason == KVM_EXIT_DEBUG;
 }

@@ -21,6 +21,7 @@ int __kvm_plane_emulate_hypercall(struct kvm_vcpu *vcpu);
 bool __kvm_plane_emulate_vmgexit(struct kvm_vcpu *vcpu, int *r);
 int __kvm_plane_emulate_rdmsr(struct kvm_vcpu *vcpu);
 int __kvm_plane_emulate_wrmsr(struct kvm_vcpu *vcpu);
+bool kvm_plane_skip_insn(struct kvm_vcpu *vcpu, int *r);
 int __kvm_plane_emulate_skip(struct kvm_vcpu *vcpu, int emul_type);
 int __kvm_plane_faultin(struct kvm_vcpu *vcpu, struct kvm_page_fault *fault);
 unsigned int __kvm_plane_pte_access(struct kvm *kvm, u8 plane, gfn_t gfn);

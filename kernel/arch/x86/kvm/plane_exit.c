@@ -101,7 +101,7 @@ static int kvm_plane_hypercall_to_user(struct kvm_vcpu *vcpu)
 
 	vcpu->plane.hypercall_rip = kvm_rip_read(vcpu);
 	/* An exit for a debugger gives way; it has another one at the next instruction. */
-	if (!kvm_arch_plane_skip_insn(vcpu, &r))
+	if (!kvm_plane_skip_insn(vcpu, &r))
 		return r;
 
 	vcpu->arch.complete_userspace_io = kvm_plane_complete_hypercall;

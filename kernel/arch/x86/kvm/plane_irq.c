@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KVM planes on x86: interrupts, NMIs and SMIs of a plane, from delivery to injection.
+ * KVM planes on x86: the interrupts, NMIs and SMIs of a plane, from delivery to injection.
  *
  * Each plane has a local APIC of its own. An IPI stays in the plane of its sender, and an interrupt
  * of a device goes to plane 0 unless userspace sends it to another plane as an MSI.
@@ -247,23 +247,6 @@ int kvm_arch_plane_signal_msi(struct kvm *kvm, u8 plane, struct kvm_msi *msi)
 }
 
 /**
- * kvm_arch_plane_raise_irq - raise an interrupt in the local APIC of a plane
- * @vcpu: the plane's vCPU, with a local APIC in the kernel
- * @vector: 16 to 255; fixed and edge-triggered
- */
-void kvm_arch_plane_raise_irq(struct kvm_vcpu *vcpu, u8 vector)
-{
-	struct kvm_lapic_irq irq = {
-		.vector = vector,
-		.delivery_mode = APIC_DM_FIXED,
-		.level = true,
-	};
-
-	if (lapic_in_kernel(vcpu))
-		kvm_apic_set_irq(vcpu, &irq, NULL);
-}
-
-/**
  * kvm_arch_plane_can_inject - whether a policy may raise an exception
  * @vector: its vector; those that an instruction can always raise
  */
@@ -279,19 +262,6 @@ bool kvm_arch_plane_can_inject(u32 vector)
 bool kvm_arch_plane_can_signal(u32 vector)
 {
 	return vector == HV_VECTOR;
-}
-
-/**
- * kvm_arch_plane_inject - raise an exception at the instruction that exited, or is next
- * @vcpu: the plane's vCPU
- * @vector: one that a policy may raise
- */
-void kvm_arch_plane_inject(struct kvm_vcpu *vcpu, u32 vector)
-{
-	if (vector == GP_VECTOR)
-		kvm_queue_exception_e(vcpu, GP_VECTOR, 0);
-	else
-		kvm_queue_exception(vcpu, vector);
 }
 
 /**
@@ -326,18 +296,4 @@ u8 kvm_arch_plane_injection(struct kvm_vcpu *vcpu, u8 *vector)
 		return 0;
 	*vector = irq;
 	return KVM_PLANE_INJECT_IRQ;
-}
-
-/**
- * kvm_arch_plane_take - have a plane's event count as injected
- * @vcpu: the plane's vCPU, which is about to be entered
- * @injection: KVM_PLANE_INJECT_IRQ: is in service until EOI; KVM_PLANE_INJECT_NMI
- * @vector: of the interrupt, as kvm_arch_plane_injection() had it
- */
-void kvm_arch_plane_take(struct kvm_vcpu *vcpu, u8 injection, u8 vector)
-{
-	if (injection == KVM_PLANE_INJECT_NMI)
-		vcpu->arch.nmi_pending--;
-	else
-		kvm_apic_ack_interrupt(vcpu, vector);
 }
