@@ -435,8 +435,6 @@ int kvm_arch_plane_signal_msi(struct kvm *kvm, u8 plane, struct kvm_msi *msi);
 u8 kvm_arch_plane_mode(struct kvm_vcpu *vcpu);
 unsigned long kvm_arch_plane_rip(struct kvm_vcpu *vcpu);
 bool kvm_arch_plane_can_claim_msr(u32 msr);
-bool kvm_arch_plane_can_inject(u32 vector);
-bool kvm_arch_plane_can_signal(u32 vector);
 u8 kvm_arch_plane_injection(struct kvm_vcpu *vcpu, u8 *vector);
 bool kvm_arch_plane_commit(struct kvm_vcpu *vcpu, const struct kvm_plane_effects *effects,
 			   int *r);

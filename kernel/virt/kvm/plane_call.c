@@ -16,14 +16,70 @@
 #include "plane_call.h"
 #include "plane_policy.h"
 
-/* What a switch that each of them decides on is counted as */
-static const u8 kvm_plane_op_cause[] = {
-	[KVM_PLANE_OP_HYPERCALL]	= KVM_PLANE_CAUSE_HYPERCALL,
-	[KVM_PLANE_OP_WRMSR]		= KVM_PLANE_CAUSE_MSR,
-	[KVM_PLANE_OP_RDMSR]		= KVM_PLANE_CAUSE_MSR,
-	[KVM_PLANE_OP_MEMORY_FAULT]	= KVM_PLANE_CAUSE_MEMORY_FAULT,
-	[KVM_PLANE_OP_EVENT]		= KVM_PLANE_CAUSE_EVENT,
-	[KVM_PLANE_OP_HALT]		= KVM_PLANE_CAUSE_HALT,
+/* The ops, in the order of struct kvm_plane_ops; the numbers are of no other use. */
+enum {
+	KVM_PLANE_OP_HYPERCALL,
+	KVM_PLANE_OP_WRMSR,
+	KVM_PLANE_OP_RDMSR,
+	KVM_PLANE_OP_MEMORY_FAULT,
+	KVM_PLANE_OP_EVENT,
+	KVM_PLANE_OP_HALT,
+	KVM_PLANE_OP_INJECT,
+};
+
+#define KVM_PLANE_OP_OFFSET(member)							\
+	(offsetof(struct kvm_plane_ops, member) +					\
+	 BUILD_BUG_ON_ZERO(!__same_type(((struct kvm_plane_ops *)0)->member,		\
+					(kvm_plane_op_t)0)))
+
+/* What differs between the ops. */
+static const struct kvm_plane_op kvm_plane_op_table[] = {
+	[KVM_PLANE_OP_HYPERCALL] = {
+		.offset		= KVM_PLANE_OP_OFFSET(hypercall),
+		.cause		= KVM_PLANE_CAUSE_HYPERCALL,
+		.at_insn	= true,
+		.can_skip	= true,
+		.can_switch	= true,
+		.exceptions	= KVM_ARCH_PLANE_INSN_EXCEPTIONS,
+	},
+	[KVM_PLANE_OP_WRMSR] = {
+		.offset		= KVM_PLANE_OP_OFFSET(wrmsr),
+		.cause		= KVM_PLANE_CAUSE_MSR,
+		.at_insn	= true,
+		.can_skip	= true,
+		.can_switch	= true,
+		.exceptions	= KVM_ARCH_PLANE_INSN_EXCEPTIONS,
+	},
+	[KVM_PLANE_OP_RDMSR] = {
+		.offset		= KVM_PLANE_OP_OFFSET(rdmsr),
+		.cause		= KVM_PLANE_CAUSE_MSR,
+		.at_insn	= true,
+		.can_skip	= true,
+		.can_switch	= true,
+		.exceptions	= KVM_ARCH_PLANE_INSN_EXCEPTIONS,
+	},
+	[KVM_PLANE_OP_MEMORY_FAULT] = {
+		.offset		= KVM_PLANE_OP_OFFSET(memory_fault),
+		.cause		= KVM_PLANE_CAUSE_MEMORY_FAULT,
+		.at_insn	= true,
+		.can_switch	= true,
+		.exceptions	= KVM_ARCH_PLANE_INSN_EXCEPTIONS,
+	},
+	[KVM_PLANE_OP_EVENT] = {
+		.offset		= KVM_PLANE_OP_OFFSET(event),
+		.cause		= KVM_PLANE_CAUSE_EVENT,
+		.can_switch	= true,
+	},
+	[KVM_PLANE_OP_HALT] = {
+		.offset		= KVM_PLANE_OP_OFFSET(halt),
+		.cause		= KVM_PLANE_CAUSE_HALT,
+		.can_switch	= true,
+	},
+	[KVM_PLANE_OP_INJECT] = {
+		.offset		= KVM_PLANE_OP_OFFSET(inject),
+		.can_take	= true,
+		.exceptions	= KVM_ARCH_PLANE_EVENT_EXCEPTIONS,
+	},
 };
 
 /* Switches in a row, for events, between planes that did not run in between */
@@ -55,31 +111,19 @@ static bool kvm_plane_policy_claims_msr(struct kvm *kvm, u32 msr)
 	return ops && kvm_plane_find_msr(ops->msrs, KVM_PLANE_NR_MSRS, msr) >= 0;
 }
 
-/* Of @planes those, other than @vcpu's, that can run in its place. */
-static u16 kvm_plane_runnable(struct kvm_vcpu *vcpu, u16 planes)
+/* The planes of @planes, all of which the vCPU has, for which @condition is true. */
+static __always_inline u16 kvm_plane_filter(struct kvm_vcpu *vcpu, u16 planes,
+					    bool (*condition)(struct kvm_vcpu *vcpu))
 {
-	u16 left = planes & ~BIT(vcpu->plane.id);
-	u16 runnable = 0;
+	u16 filtered = 0;
 	unsigned int id;
 
-	for (; left; left &= left - 1) {
-		id = __ffs(left);
-		if (kvm_arch_plane_runnable(kvm_vcpu_sibling(vcpu, id)))
-			runnable |= BIT(id);
+	for (; planes; planes &= planes - 1) {
+		id = __ffs(planes);
+		if (condition(kvm_vcpu_sibling(vcpu, id)))
+			filtered |= BIT(id);
 	}
-	return runnable;
-}
-
-/* Of @planes, which have a pending interrupt, those that would take one at once. */
-static u16 kvm_plane_ready(struct kvm_vcpu *vcpu, unsigned long planes)
-{
-	u16 ready = 0;
-	unsigned int id;
-
-	for_each_set_bit(id, &planes, KVM_MAX_PLANES)
-		if (kvm_arch_plane_ready(kvm_vcpu_sibling(vcpu, id)))
-			ready |= BIT(id);
-	return ready;
+	return filtered;
 }
 
 /*
@@ -87,7 +131,7 @@ static u16 kvm_plane_ready(struct kvm_vcpu *vcpu, unsigned long planes)
  * context is set; of the rest, @call is not initialized where that says nothing.
  */
 static inline void kvm_plane_call_init(struct kvm_plane_call *call, struct kvm_vcpu *vcpu,
-				       enum kvm_plane_op op, u8 mode)
+				       unsigned int op, u8 mode)
 {
 	struct kvm_plane_vcpu *plane0 = &vcpu->plane.vcpu0->plane;
 	u16 planes = READ_ONCE(plane0->present);
@@ -99,7 +143,8 @@ static inline void kvm_plane_call_init(struct kvm_plane_call *call, struct kvm_v
 	ctx->mode = mode;
 	ctx->abi = 0;
 	ctx->planes = planes;
-	ctx->runnable = kvm_plane_runnable(vcpu, planes);
+	ctx->runnable = kvm_plane_filter(vcpu, planes & ~BIT(vcpu->plane.id),
+					 kvm_arch_plane_runnable);
 	ctx->suspended = suspended;
 	ctx->pending = 0;
 	ctx->ready = 0;
@@ -118,12 +163,13 @@ static inline void kvm_plane_call_init(struct kvm_plane_call *call, struct kvm_v
 	ctx->regs[3] = kvm_arch_plane_read_reg(vcpu, 3);
 
 	call->vcpu = vcpu;
-	call->op = op;
+	call->op = &kvm_plane_op_table[op];
 	call->breach.kind = KVM_PLANE_EJECT_NONE;
 	call->effects.target = -1;
 	call->effects.exception = -1;
 	call->effects.skip = false;
 	call->effects.take = 0;
+	call->effects.taken = 0;
 	call->effects.latches_written = 0;
 	call->effects.suspended = suspended;
 	call->effects.irqs = 0;
@@ -167,11 +213,12 @@ static void kvm_plane_check_retry(struct kvm_plane_call *call)
 }
 
 /* Whether a verdict that is to be carried out gets the vCPU any further. */
-static __always_inline void kvm_plane_check_progress(struct kvm_plane_call *call, int verdict)
+static __always_inline void kvm_plane_check_progress(struct kvm_plane_call *call,
+						     const struct kvm_plane_op *op, int verdict)
 {
 	const struct kvm_plane_effects *effects = &call->effects;
 
-	if (!kvm_plane_at_insn(call))
+	if (!op->at_insn)
 		kvm_plane_check_idle(call, verdict);
 	else if (effects->skip || (verdict == KVM_PLANE_RESUME && effects->exception >= 0))
 		call->vcpu->plane.vcpu0->plane.retries = 0;
@@ -180,24 +227,25 @@ static __always_inline void kvm_plane_check_progress(struct kvm_plane_call *call
 }
 
 /* Whether the verdict is one and can be carried out. */
-static __always_inline void kvm_plane_check(struct kvm_plane_call *call, int verdict)
+static __always_inline void kvm_plane_check(struct kvm_plane_call *call,
+					    const struct kvm_plane_op *op, int verdict)
 {
 	switch (verdict) {
 	case KVM_PLANE_PASS:
 	case KVM_PLANE_USER:
 		break;
 	case KVM_PLANE_RESUME:
-		kvm_plane_check_progress(call, verdict);
+		kvm_plane_check_progress(call, op, verdict);
 		break;
 	case KVM_PLANE_SWITCH:
 		if (call->effects.target < 0)
 			kvm_plane_break(call, KVM_PLANE_EJECT_TARGET, -1,
 					"switch to no plane");
-		else if (call->op == KVM_PLANE_OP_INJECT)
+		else if (!op->can_switch)
 			kvm_plane_break(call, KVM_PLANE_EJECT_VERDICT, verdict,
 					"switch while an event is injected");
 		else
-			kvm_plane_check_progress(call, verdict);
+			kvm_plane_check_progress(call, op, verdict);
 		break;
 	default:
 		kvm_plane_break(call, KVM_PLANE_EJECT_VERDICT, verdict,
@@ -205,9 +253,11 @@ static __always_inline void kvm_plane_check(struct kvm_plane_call *call, int ver
 	}
 }
 
-static kvm_plane_op_t kvm_plane_op(struct kvm_plane_ops *ops, enum kvm_plane_op op)
+/* The program that a policy has for an op; NULL if there is none. */
+static kvm_plane_op_t kvm_plane_program(const struct kvm_plane_ops *ops,
+					const struct kvm_plane_op *op)
 {
-	return ((kvm_plane_op_t *)ops)[op];
+	return *(const kvm_plane_op_t *)((const void *)ops + op->offset);
 }
 
 /* What an op may do, and what the same policy remembered of this vCPU, if anything. */
@@ -223,11 +273,12 @@ static void kvm_plane_recall(struct kvm_plane_call *call, const struct kvm_plane
 }
 
 /* Call the op, if there is one. RCU. Return: the verdict, if there is one to carry out. */
-static __always_inline int __kvm_plane_ask(struct kvm_plane_call *call, const bool fast)
+static __always_inline int __kvm_plane_ask(struct kvm_plane_call *call,
+					   const struct kvm_plane_op *op, const bool fast)
 {
 	struct kvm_plane_policy *policy;
 	struct kvm_plane_ops *ops;
-	kvm_plane_op_t op;
+	kvm_plane_op_t program;
 	int verdict;
 
 	policy = rcu_dereference_check(call->vcpu->kvm->planes.policy, rcu_read_lock_any_held());
@@ -236,15 +287,15 @@ static __always_inline int __kvm_plane_ask(struct kvm_plane_call *call, const bo
 	ops = rcu_dereference_check(policy->ops, rcu_read_lock_any_held());
 	if (!ops)
 		return KVM_PLANE_PASS;
-	op = kvm_plane_op(ops, call->op);
-	if (!op)
+	program = kvm_plane_program(ops, op);
+	if (!program)
 		return KVM_PLANE_PASS;
 	if (fast && unlikely(ops->flags & KVM_PLANE_OPS_LONG))
 		return KVM_PLANE_ASK_LATER;
 
 	kvm_plane_recall(call, ops);
-	verdict = op(&call->ctx);
-	kvm_plane_check(call, verdict);
+	verdict = program(&call->ctx);
+	kvm_plane_check(call, op, verdict);
 	if (unlikely(call->breach.kind)) {
 		kvm_plane_policy_eject(call->vcpu, policy, ops, &call->breach);
 		return KVM_PLANE_PASS;
@@ -257,31 +308,34 @@ static __always_inline int __kvm_plane_ask(struct kvm_plane_call *call, const bo
  * costs next to nothing; elsewhere an op may be preempted. Programs have a read section of their
  * own besides.
  */
-static __always_inline int kvm_plane_ask(struct kvm_plane_call *call, const bool fast)
+static __always_inline int kvm_plane_ask(struct kvm_plane_call *call,
+					 const struct kvm_plane_op *op, const bool fast)
 {
 	if (fast) {
 		guard(preempt)();
-		return __kvm_plane_ask(call, true);
+		return __kvm_plane_ask(call, op, true);
 	}
 
 	guard(rcu)();
-	return __kvm_plane_ask(call, false);
+	return __kvm_plane_ask(call, op, false);
 }
 
 /* Return: as an exit handler's. */
-static __always_inline int kvm_plane_resume(struct kvm_plane_call *call)
+static __always_inline int kvm_plane_resume(struct kvm_plane_call *call,
+					    const struct kvm_plane_op *op)
 {
 	struct kvm_vcpu *vcpu = call->vcpu;
 	int r;
 
 	if (kvm_arch_plane_commit(vcpu, &call->effects, &r) &&
-	    call->effects.exception >= 0 && kvm_plane_at_insn(call))
+	    call->effects.exception >= 0 && op->at_insn)
 		vcpu->plane.stat.refused++;
 	return r;
 }
 
 /* Return: as an exit handler's; the switch is made before userspace runs. */
-static __always_inline int kvm_plane_do_switch(struct kvm_plane_call *call)
+static __always_inline int kvm_plane_do_switch(struct kvm_plane_call *call,
+					       const struct kvm_plane_op *op)
 {
 	struct kvm_vcpu *vcpu = call->vcpu;
 	int r;
@@ -291,21 +345,24 @@ static __always_inline int kvm_plane_do_switch(struct kvm_plane_call *call)
 		return r;
 
 	vcpu->plane.vcpu0->plane.suspended = call->effects.suspended;
-	kvm_plane_switch_later(vcpu, call->effects.target, call->effects.state,
-			       kvm_plane_op_cause[call->op]);
+	kvm_plane_switch_later(vcpu, call->effects.target, call->effects.state, op->cause);
 	return r;
 }
 
-/* Call the op and carry its verdict out; *@r is what an exit handler returns. */
-static __always_inline enum kvm_plane_handled __kvm_plane_decide(struct kvm_plane_call *call,
-								 int *r, const bool fast)
+/*
+ * Call the op and carry its verdict out; *@r is what an exit handler returns. @op is call->op, and
+ * a constant in the exit fast path.
+ */
+static __always_inline enum kvm_plane_handled
+__kvm_plane_decide(struct kvm_plane_call *call, const struct kvm_plane_op *op, int *r,
+		   const bool fast)
 {
-	switch (kvm_plane_ask(call, fast)) {
+	switch (kvm_plane_ask(call, op, fast)) {
 	case KVM_PLANE_RESUME:
-		*r = kvm_plane_resume(call);
+		*r = kvm_plane_resume(call, op);
 		return KVM_PLANE_HANDLED;
 	case KVM_PLANE_SWITCH:
-		*r = kvm_plane_do_switch(call);
+		*r = kvm_plane_do_switch(call, op);
 		return KVM_PLANE_HANDLED;
 	case KVM_PLANE_USER:
 		return KVM_PLANE_TO_USER;
@@ -319,7 +376,7 @@ static __always_inline enum kvm_plane_handled __kvm_plane_decide(struct kvm_plan
 /* The same, for exits that are not the fast path's. */
 static enum kvm_plane_handled kvm_plane_decide(struct kvm_plane_call *call, int *r)
 {
-	return __kvm_plane_decide(call, r, false);
+	return __kvm_plane_decide(call, call->op, r, false);
 }
 
 /* A call of the op hypercall; see kvm_plane_policy_hypercall(). */
@@ -368,7 +425,7 @@ enum kvm_plane_handled kvm_plane_policy_fastpath(struct kvm_vcpu *vcpu, u8 abi, 
 		return KVM_PLANE_NOT_HANDLED;
 
 	kvm_plane_call_init_hypercall(&call, vcpu, abi, mode);
-	return __kvm_plane_decide(&call, r, true);
+	return __kvm_plane_decide(&call, &kvm_plane_op_table[KVM_PLANE_OP_HYPERCALL], r, true);
 }
 
 /**
@@ -382,7 +439,7 @@ enum kvm_plane_handled kvm_plane_policy_fastpath(struct kvm_vcpu *vcpu, u8 abi, 
 enum kvm_plane_handled kvm_plane_policy_msr(struct kvm_vcpu *vcpu, u32 msr, bool write, u64 value,
 					    int *r)
 {
-	enum kvm_plane_op op = write ? KVM_PLANE_OP_WRMSR : KVM_PLANE_OP_RDMSR;
+	unsigned int op = write ? KVM_PLANE_OP_WRMSR : KVM_PLANE_OP_RDMSR;
 	struct kvm_plane_call call __uninitialized;
 
 	if (!kvm_plane_policy_claims_msr(vcpu->kvm, msr))
@@ -429,7 +486,7 @@ enum kvm_plane_handled kvm_plane_policy_event(struct kvm_vcpu *vcpu, u16 pending
 
 	kvm_plane_call_init(&call, vcpu, KVM_PLANE_OP_EVENT, kvm_arch_plane_mode(vcpu));
 	call.ctx.pending = pending;
-	call.ctx.ready = kvm_plane_ready(vcpu, pending);
+	call.ctx.ready = kvm_plane_filter(vcpu, pending, kvm_arch_plane_ready);
 	return kvm_plane_decide(&call, &r);
 }
 

@@ -10,19 +10,25 @@
 
 #include "plane_policy.h"
 
-/* The ops of an exit: which one, and so where it is in struct kvm_plane_ops. */
-enum kvm_plane_op {
-	KVM_PLANE_OP_HYPERCALL,
-	KVM_PLANE_OP_WRMSR,
-	KVM_PLANE_OP_RDMSR,
-	KVM_PLANE_OP_MEMORY_FAULT,
-	KVM_PLANE_OP_EVENT,
-	KVM_PLANE_OP_HALT,
-	KVM_PLANE_OP_INJECT,
+/**
+ * struct kvm_plane_op - an op that is called for an exit
+ * @offset: its place in struct kvm_plane_ops, in bytes
+ * @cause: what a switch that it chose is counted as, enum kvm_plane_cause
+ * @at_insn: the exit is for an instruction that has not been executed yet
+ * @can_skip: the op can skip this instruction
+ * @can_take: it can have an event count as injected
+ * @can_switch: it can choose another plane
+ * @exceptions: the exceptions that it can raise, a bit each
+ */
+struct kvm_plane_op {
+	u16 offset;
+	u8 cause;
+	bool at_insn;
+	bool can_skip;
+	bool can_take;
+	bool can_switch;
+	u32 exceptions;
 };
-
-static_assert(offsetof(struct kvm_plane_ops, inject) ==
-	      KVM_PLANE_OP_INJECT * sizeof(kvm_plane_op_t));
 
 /**
  * struct kvm_plane_call - one call of an op
@@ -38,7 +44,7 @@ static_assert(offsetof(struct kvm_plane_ops, inject) ==
 struct kvm_plane_call {
 	struct kvm_plane_ctx ctx;
 	struct kvm_vcpu *vcpu;
-	enum kvm_plane_op op;
+	const struct kvm_plane_op *op;
 	u64 serial;
 	u32 calls_left;
 	u32 writes_left;
@@ -70,22 +76,22 @@ static inline int kvm_plane_break(struct kvm_plane_call *call, u32 kind, s64 cod
 	return -EINVAL;
 }
 
+/* The code of a policy that is ejected because of the budget: the op's place, from 0. */
+static inline s64 kvm_plane_op_code(const struct kvm_plane_op *op)
+{
+	return op->offset / sizeof(kvm_plane_op_t);
+}
+
 /* Whether the op may call one more kfunc. Every kfunc asks first. */
 static __always_inline bool kvm_plane_charge(struct kvm_plane_call *call)
 {
 	if (unlikely(!call->calls_left)) {
-		kvm_plane_break(call, KVM_PLANE_EJECT_BUDGET, call->op,
+		kvm_plane_break(call, KVM_PLANE_EJECT_BUDGET, kvm_plane_op_code(call->op),
 				"too many calls of kfuncs in an op");
 		return false;
 	}
 	call->calls_left--;
 	return true;
-}
-
-/* Whether the exit is for an instruction that has not been executed yet. */
-static inline bool kvm_plane_at_insn(const struct kvm_plane_call *call)
-{
-	return call->op < KVM_PLANE_OP_EVENT;
 }
 
 /* The vCPU of @plane; NULL if there is none. */

@@ -118,13 +118,6 @@ __bpf_kfunc int bpf_kvm_plane_suspend(struct kvm_plane_ctx *ctx, u32 planes)
 }
 EXPORT_SYMBOL_GPL(bpf_kvm_plane_suspend);
 
-/* Whether an exception can be raised, by the op of @call. */
-static bool kvm_plane_can_inject(const struct kvm_plane_call *call, u32 vector)
-{
-	return call->op == KVM_PLANE_OP_INJECT ? kvm_arch_plane_can_signal(vector) :
-						 kvm_arch_plane_can_inject(vector);
-}
-
 /**
  * bpf_kvm_plane_inject - raise an exception in the running plane
  * @ctx: the exit
@@ -143,10 +136,10 @@ __bpf_kfunc int bpf_kvm_plane_inject(struct kvm_plane_ctx *ctx, u32 vector)
 
 	if (!kvm_plane_charge(call))
 		return -EINVAL;
-	if (!kvm_plane_at_insn(call) && call->op != KVM_PLANE_OP_INJECT)
+	if (!call->op->exceptions)
 		return kvm_plane_break(call, KVM_PLANE_EJECT_INSN, vector,
 				       "exception without an instruction");
-	if (!kvm_plane_can_inject(call, vector))
+	if (vector > 31 || !(call->op->exceptions & BIT(vector)))
 		return kvm_plane_break(call, KVM_PLANE_EJECT_EXCEPTION, vector,
 				       "exception that a policy cannot raise");
 	call->effects.exception = vector;
@@ -170,7 +163,7 @@ __bpf_kfunc int bpf_kvm_plane_skip_insn(struct kvm_plane_ctx *ctx)
 
 	if (!kvm_plane_charge(call))
 		return -EINVAL;
-	if (call->op > KVM_PLANE_OP_RDMSR)
+	if (!call->op->can_skip)
 		return kvm_plane_break(call, KVM_PLANE_EJECT_INSN, -1,
 				       "skip without an instruction to skip");
 	call->effects.skip = true;
@@ -244,7 +237,7 @@ __bpf_kfunc int bpf_kvm_plane_take(struct kvm_plane_ctx *ctx)
 
 	if (!kvm_plane_charge(call))
 		return -EINVAL;
-	if (ctx->injection != KVM_PLANE_INJECT_IRQ && ctx->injection != KVM_PLANE_INJECT_NMI)
+	if (!call->op->can_take || ctx->injection == KVM_PLANE_INJECT_EXTINT)
 		return kvm_plane_break(call, KVM_PLANE_EJECT_TAKE, ctx->injection,
 				       "event taken that cannot be");
 	call->effects.take = ctx->injection;

@@ -35,7 +35,7 @@ static bool kvm_plane_dirty_ring_full(struct kvm_vcpu *vcpu)
 static int kvm_plane_charge_write(struct kvm_plane_call *call)
 {
 	if (!call->writes_left)
-		return kvm_plane_break(call, KVM_PLANE_EJECT_BUDGET, call->op,
+		return kvm_plane_break(call, KVM_PLANE_EJECT_BUDGET, kvm_plane_op_code(call->op),
 				       "too many writes to guest memory in an op");
 	call->writes_left--;
 	return kvm_plane_dirty_ring_full(call->vcpu) ? -EAGAIN : 0;

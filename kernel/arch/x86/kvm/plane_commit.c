@@ -13,12 +13,28 @@
 #include "x86.h"
 
 /* Go on at @rip; what kvm_skip_emulated_instruction() does where nobody steps through the guest. */
-static void kvm_plane_skip_to(struct kvm_vcpu *vcpu, unsigned long rip)
+static __always_inline void kvm_plane_skip_to(struct kvm_vcpu *vcpu, unsigned long rip)
 {
 	kvm_rip_write(vcpu, rip);
 	kvm_x86_call(set_interrupt_shadow)(vcpu, 0);
 	if (!bitmap_empty(vcpu_to_pmu(vcpu)->all_valid_pmc_idx, X86_PMC_IDX_MAX))
 		kvm_pmu_trigger_event(vcpu, kvm_pmu_eventsel.INSTRUCTIONS_RETIRED);
+}
+
+/* The same where the exit fast path did not find out where the next instruction is. */
+static noinline bool kvm_plane_skip_slow(struct kvm_vcpu *vcpu, int *r)
+{
+	*r = kvm_skip_emulated_instruction(vcpu);
+	return *r || vcpu->run->exit_reason == KVM_EXIT_DEBUG;
+}
+
+static __always_inline bool __kvm_plane_skip_insn(struct kvm_vcpu *vcpu, int *r)
+{
+	if (unlikely(!vcpu->plane.next_rip))
+		return kvm_plane_skip_slow(vcpu, r);
+
+	kvm_plane_skip_to(vcpu, vcpu->plane.next_rip);
+	return true;
 }
 
 /**
@@ -31,14 +47,8 @@ static void kvm_plane_skip_to(struct kvm_vcpu *vcpu, unsigned long rip)
  */
 bool kvm_plane_skip_insn(struct kvm_vcpu *vcpu, int *r)
 {
-	if (vcpu->plane.next_rip) {
-		kvm_plane_skip_to(vcpu, vcpu->plane.next_rip);
-		*r = 1;
-		return true;
-	}
-
-	*r = kvm_skip_emulated_instruction(vcpu);
-	return *r || vcpu->run->exit_reason == KVM_EXIT_DEBUG;
+	*r = 1;
+	return __kvm_plane_skip_insn(vcpu, r);
 }
 
 static void kvm_plane_write_regs(struct kvm_vcpu *vcpu, const struct kvm_plane_effects *effects)
@@ -104,6 +114,19 @@ static void kvm_plane_raise_exception(struct kvm_vcpu *vcpu, u32 vector)
 		kvm_queue_exception(vcpu, vector);
 }
 
+/* What few ops ask for; not inline, or each would pay for it. */
+static noinline void kvm_plane_commit_events(struct kvm_vcpu *vcpu,
+					     const struct kvm_plane_effects *effects)
+{
+	/* This comes first: an interrupt that is raised with the same vector stays pending. */
+	if (effects->take)
+		kvm_plane_take(vcpu, effects->take, effects->taken);
+	if (effects->irqs)
+		kvm_plane_raise_irqs(vcpu, effects);
+	if (effects->exception >= 0)
+		kvm_plane_raise_exception(vcpu, effects->exception);
+}
+
 /**
  * kvm_arch_plane_commit - do what an op asked for, except to switch planes
  * @vcpu: the vCPU of the plane that runs, loaded, in an SRCU read section
@@ -118,17 +141,12 @@ static void kvm_plane_raise_exception(struct kvm_vcpu *vcpu, u32 vector)
 bool kvm_arch_plane_commit(struct kvm_vcpu *vcpu, const struct kvm_plane_effects *effects, int *r)
 {
 	*r = 1;
-	if (effects->skip && effects->exception < 0 && !kvm_plane_skip_insn(vcpu, r))
+	if (effects->skip && effects->exception < 0 && !__kvm_plane_skip_insn(vcpu, r))
 		return false;
 
 	kvm_plane_write_regs(vcpu, effects);
 	kvm_plane_write_latches(vcpu, effects);
-	/* An interrupt that is raised with the same vector stays pending. */
-	if (effects->take)
-		kvm_plane_take(vcpu, effects->take, effects->taken);
-	if (effects->irqs)
-		kvm_plane_raise_irqs(vcpu, effects);
-	if (effects->exception >= 0)
-		kvm_plane_raise_exception(vcpu, effects->exception);
+	if (unlikely(effects->take | effects->irqs || effects->exception >= 0))
+		kvm_plane_commit_events(vcpu, effects);
 	return true;
 }

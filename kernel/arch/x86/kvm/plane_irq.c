@@ -17,9 +17,6 @@
 #include "x86.h"
 #include "xen.h"
 
-/* AMD APM volume 2, "#HV, hypervisor injection exception" */
-#define HV_VECTOR	28
-
 /**
  * kvm_arch_plane_halted - whether a plane executed HLT, and nothing wakes it
  * @vcpu: the plane's vCPU, loaded
@@ -244,24 +241,6 @@ int kvm_arch_plane_signal_msi(struct kvm *kvm, u8 plane, struct kvm_msi *msi)
 
 	kvm_set_msi_irq(kvm, &e, &irq);
 	return max(kvm_plane_deliver_irq(kvm, plane, NULL, &irq), 0);
-}
-
-/**
- * kvm_arch_plane_can_inject - whether a policy may raise an exception
- * @vector: its vector; those that an instruction can always raise
- */
-bool kvm_arch_plane_can_inject(u32 vector)
-{
-	return vector == UD_VECTOR || vector == GP_VECTOR;
-}
-
-/**
- * kvm_arch_plane_can_signal - whether a policy may raise an exception to tell of an event
- * @vector: its vector; #HV, which is there for that (AMD APM volume 2, "Restricted Injection")
- */
-bool kvm_arch_plane_can_signal(u32 vector)
-{
-	return vector == HV_VECTOR;
 }
 
 /**

@@ -6,6 +6,15 @@
 #ifndef _ASM_X86_KVM_PLANE_H
 #define _ASM_X86_KVM_PLANE_H
 
+/* AMD APM volume 2, "#HV, hypervisor injection exception" */
+#define KVM_PLANE_HV_VECTOR	28
+
+/* The exceptions that a policy may raise at an instruction: those that each one can raise */
+#define KVM_ARCH_PLANE_INSN_EXCEPTIONS	(BIT(UD_VECTOR) | BIT(GP_VECTOR))
+
+/* And in place of an event: #HV is there for that (AMD APM volume 2, "Restricted Injection") */
+#define KVM_ARCH_PLANE_EVENT_EXCEPTIONS	BIT(KVM_PLANE_HV_VECTOR)
+
 /**
  * kvm_plane_assert_loaded - check that a vCPU is loaded
  * @vcpu: the vCPU
