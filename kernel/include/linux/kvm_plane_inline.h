@@ -150,17 +150,28 @@ static inline struct kvm_vcpu *kvm_vcpu_sibling(struct kvm_vcpu *vcpu, unsigned 
 	return smp_load_acquire(&vcpu->plane.vcpu0->plane.sibling[id]);
 }
 
+/* The vCPU of plane *@id, or of the next plane after it, other than @vcpu; NULL at the end. */
+static inline struct kvm_vcpu *kvm_plane_sibling_at(struct kvm_vcpu *vcpu, unsigned int *id)
+{
+	struct kvm_vcpu *sibling;
+
+	for (; *id < KVM_MAX_PLANES; ++*id) {
+		sibling = kvm_vcpu_sibling(vcpu, *id);
+		if (sibling && sibling != vcpu)
+			return sibling;
+	}
+	return NULL;
+}
+
+/* The siblings of a vCPU, without itself. */
+#define kvm_for_each_sibling(id, sibling, vcpu)	\
+	for (id = 0; (sibling = kvm_plane_sibling_at(vcpu, &(id))); (id)++)
+
 static inline bool kvm_vcpu_has_siblings(struct kvm_vcpu *vcpu)
 {
-	unsigned int id;
+	unsigned int id = 0;
 
-	if (!kvm_vcpu_has_planes(vcpu))
-		return false;
-
-	for (id = 1; id < KVM_MAX_PLANES; id++)
-		if (kvm_vcpu_sibling(vcpu, id))
-			return true;
-	return false;
+	return kvm_vcpu_has_planes(vcpu) && kvm_plane_sibling_at(vcpu, &id);
 }
 
 /*

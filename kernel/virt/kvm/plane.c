@@ -630,11 +630,8 @@ ssize_t kvm_plane_stats_read(struct kvm_vcpu *vcpu, char __user *buf, size_t siz
 
 	sum->stat = running->stat;
 	sum->plane = running->plane.stat;
-	for (id = 0; id < KVM_MAX_PLANES; id++) {
-		sibling = kvm_vcpu_sibling(vcpu, id);
-		if (sibling && sibling != running)
-			kvm_plane_add_stats(sum, sibling);
-	}
+	kvm_for_each_sibling(id, sibling, running)
+		kvm_plane_add_stats(sum, sibling);
 	r = kvm_stats_read(vcpu->stats_id, &kvm_vcpu_stats_header, kvm_vcpu_stats_desc, sum,
 			   sizeof(*sum), buf, size, offset);
 	kfree(sum);

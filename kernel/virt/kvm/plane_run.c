@@ -132,9 +132,8 @@ u16 __kvm_plane_pending(struct kvm_vcpu *vcpu)
 	unsigned int id;
 	u16 planes = 0;
 
-	for (id = 0; id < KVM_MAX_PLANES; id++) {
-		sibling = kvm_vcpu_sibling(vcpu, id);
-		if (sibling && sibling != vcpu && kvm_arch_plane_has_event(sibling))
+	kvm_for_each_sibling(id, sibling, vcpu) {
+		if (kvm_arch_plane_has_event(sibling))
 			planes |= BIT(id);
 	}
 	return planes;
@@ -146,11 +145,8 @@ u16 kvm_plane_pending(struct kvm_vcpu *vcpu)
 	struct kvm_vcpu *sibling;
 	unsigned int id;
 
-	for (id = 0; id < KVM_MAX_PLANES; id++) {
-		sibling = kvm_vcpu_sibling(vcpu, id);
-		if (sibling && sibling != vcpu)
-			kvm_arch_plane_run_timers(sibling);
-	}
+	kvm_for_each_sibling(id, sibling, vcpu)
+		kvm_arch_plane_run_timers(sibling);
 	return __kvm_plane_pending(vcpu);
 }
 

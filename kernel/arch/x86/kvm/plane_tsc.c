@@ -79,11 +79,7 @@ void __kvm_plane_share_tsc(struct kvm_vcpu *vcpu)
 	unsigned int id;
 	bool copy_value;
 
-	for (id = 0; id < KVM_MAX_PLANES; id++) {
-		to = kvm_vcpu_sibling(vcpu, id);
-		if (!to || to == vcpu)
-			continue;
-
+	kvm_for_each_sibling(id, to, vcpu) {
 		copy_value = vcpu == vcpu0 && kvm_plane_follows(to) &&
 			     to->arch.l1_tsc_offset != vcpu0->arch.l1_tsc_offset;
 		if (!copy_value && kvm_plane_same_rate(vcpu, to))
@@ -118,11 +114,8 @@ void __kvm_plane_tsc_written(struct kvm_vcpu *vcpu)
 	}
 
 	/* They keep theirs, which nobody in another plane may change. */
-	for (id = 1; id < KVM_MAX_PLANES; id++) {
-		sibling = kvm_vcpu_sibling(vcpu, id);
-		if (sibling)
-			sibling->plane.tsc = KVM_PLANE_TSC_OWN;
-	}
+	kvm_for_each_sibling(id, sibling, vcpu)
+		sibling->plane.tsc = KVM_PLANE_TSC_OWN;
 }
 
 /* See kvm_plane_tsc_matches(). */
