@@ -71,7 +71,7 @@ struct kvm_plane_vm_ctx {
  * @name: names the policy; no two that are loaded have the same
  * @serial: KVM's; no two that were ever loaded have the same
  *
- * The ops before @attach are those of an exit, in the order of enum kvm_plane_op.
+ * The ops before @attach are those of an exit: kvm_plane_op_table has a row for each.
  * They return enum kvm_plane_verdict, run under RCU and cannot sleep; @hypercall
  * may run with interrupts off, unless @flags has KVM_PLANE_OPS_LONG.
  */
