@@ -55,9 +55,12 @@ enum kvm_plane_tsc {
 /**
  * kvm_plane_share_tsc - have the planes of a vCPU share what they share of the TSC
  * @vcpu: the plane's vCPU on which userspace has made an ioctl, not loaded
+ * @ioctl: the ioctl; only those by which userspace sets the TSC have anything to share
  */
-static inline void kvm_plane_share_tsc(struct kvm_vcpu *vcpu)
+static inline void kvm_plane_share_tsc(struct kvm_vcpu *vcpu, unsigned int ioctl)
 {
+	if (ioctl != KVM_SET_MSRS && ioctl != KVM_SET_TSC_KHZ && ioctl != KVM_SET_DEVICE_ATTR)
+		return;
 	if (kvm_vcpu_has_planes(vcpu))
 		__kvm_plane_share_tsc(vcpu);
 }
